@@ -1,0 +1,79 @@
+//! Everything Lambda can answer instead of what was asked. `api-kit` turns each into AWS's code, status and text in
+//! one exhaustive function; nothing else in the program writes an error body of Lambda's.
+
+use crate::names::FunctionKey;
+
+/// A refused or failed request to Lambda.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// 400 `ValidationException`: constraint failures, already in AWS's joined form.
+    Validation(String),
+    /// 400 `InvalidParameterValueException` with AWS's text.
+    InvalidParameter(String),
+    /// 400 `InvalidRequestContentException`: the payload is not JSON, a header is malformed.
+    InvalidRequestContent(String),
+    /// 400 `SerializationException`: the body is not of the operation's form.
+    Serialization(String),
+    /// 404 `ResourceNotFoundException`: `Function not found: <arn>`; the ARN as the caller pointed at it.
+    FunctionNotFound(String),
+    /// 404 `ResourceNotFoundException` with another text.
+    NotFound(String),
+    /// 409 `ResourceConflictException`: `Function already exist: <name>`.
+    FunctionExists(String),
+    /// 409: an update is in progress.
+    UpdateInProgress(FunctionKey),
+    /// 409: the function is `Pending` or `Failed`.
+    NotActive {
+        /// `Pending` or `Failed`.
+        state: &'static str,
+    },
+    /// 409 with another text.
+    Conflict(String),
+    /// 412 `PreconditionFailedException` for a function's RevisionId.
+    RevisionMismatch,
+    /// 413 `RequestEntityTooLargeException` with AWS's text.
+    RequestTooLarge(String),
+    /// 403 `AccessDeniedException`.
+    AccessDenied(String),
+    /// 429 `TooManyRequestsException`.
+    TooManyRequests(ThrottleReason),
+    /// 400 `CodeStorageExceededException`.
+    CodeStorageExceeded,
+    /// 415 `UnsupportedMediaTypeException`.
+    UnsupportedMediaType(String),
+    /// 404 `UnknownOperationException`: no operation has this method and path.
+    UnknownOperation,
+    /// 501 `NotImplemented`: the operation exists in AWS's API and not here yet. Not AWS's answer, but a clear one.
+    NotImplemented {
+        /// Its name in the model.
+        operation: &'static str,
+        /// Why, or since when, in a sentence for the user.
+        reason: String,
+    },
+    /// 500 `ServiceException`: ours. The text goes to the log, not to the caller.
+    Internal(String),
+}
+
+/// `Reason` of a 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThrottleReason {
+    /// The account's unreserved concurrency is used up.
+    ConcurrentInvocationLimitExceeded,
+    /// The function's reserved concurrency is used up.
+    ReservedFunctionConcurrentInvocationLimitExceeded,
+    /// Too many requests per second from one caller.
+    CallerRateLimitExceeded,
+}
+
+impl ThrottleReason {
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConcurrentInvocationLimitExceeded => "ConcurrentInvocationLimitExceeded",
+            Self::ReservedFunctionConcurrentInvocationLimitExceeded => {
+                "ReservedFunctionConcurrentInvocationLimitExceeded"
+            }
+            Self::CallerRateLimitExceeded => "CallerRateLimitExceeded",
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Every bound has a name here, with its source. Sizes in bytes unless the name says otherwise.
+
+/// Largest body of CreateFunction and UpdateFunctionCode (recorded error text).
+pub const MAX_CREATE_REQUEST_BYTES: usize = 70_167_211;
+/// Largest zip uploaded directly (recorded error text; AWS documentation: 50 MB).
+pub const MAX_ZIP_BYTES: usize = 52_428_800;
+/// Largest unpacked package, layers included (recorded error text; 250 MiB).
+pub const MAX_UNZIPPED_BYTES: u64 = 262_144_000;
+/// Most entries a package may have. AWS states none; without one, millions of empty files would exhaust inodes.
+pub const MAX_ZIP_ENTRIES: usize = 200_000;
+/// Largest payload of a synchronous invoke (recorded).
+pub const MAX_SYNC_REQUEST_BYTES: usize = 6_291_456;
+/// Largest response of a synchronous invoke: 6 MiB + 100 (recorded).
+pub const MAX_SYNC_RESPONSE_BYTES: usize = 6_291_556;
+/// Largest decoded client context (AWS documentation).
+pub const MAX_CLIENT_CONTEXT_BYTES: usize = 3_583;
+/// Bytes of log that `LogType=Tail` returns (AWS documentation).
+pub const LOG_TAIL_BYTES: usize = 4_096;
+/// Environment variables, measured as compact JSON of the map (recorded).
+pub const MAX_ENVIRONMENT_BYTES: usize = 4_096;
+/// Longest function name on its own (recorded).
+pub const MAX_FUNCTION_NAME_CHARS: usize = 64;
+/// Function timeout, seconds (model).
+pub const TIMEOUT_S: std::ops::RangeInclusive<u32> = 1..=900;
+/// Function memory, MB (AWS documentation; the model allows more for managed instances).
+pub const MEMORY_MB: std::ops::RangeInclusive<u32> = 128..=10_240;
+/// Size of `/tmp`, MB (AWS documentation).
+pub const EPHEMERAL_STORAGE_MB: std::ops::RangeInclusive<u32> = 512..=10_240;
+/// Defaults of CreateFunction (recorded).
+pub const DEFAULT_TIMEOUT_S: u32 = 3;
+/// Default memory, MB (recorded).
+pub const DEFAULT_MEMORY_MB: u32 = 128;
+/// Default `/tmp`, MB (recorded).
+pub const DEFAULT_EPHEMERAL_STORAGE_MB: u32 = 512;
+/// Memory that buys one full virtual CPU, MB (AWS documentation).
+pub const MEMORY_MB_PER_VCPU: u32 = 1_769;
+/// The init phase on demand, ms (AWS documentation). When it is over, init starts again within the first invoke.
+pub const INIT_PHASE_MS: u64 = 10_000;
+/// Concurrent executions of an account and region (AWS documentation, default quota).
+pub const ACCOUNT_CONCURRENCY: u32 = 1_000;
+/// Total code storage, bytes (recorded GetAccountSettings: 75 GiB).
+pub const TOTAL_CODE_BYTES: u64 = 80_530_636_800;
+/// Open files of a function's process (recorded RLIMIT_NOFILE).
+pub const OPEN_FILES: u64 = 1_024;
+/// Processes and threads of an execution environment (AWS documentation: 1,024).
+pub const PROCESSES: u64 = 1_024;
+/// Tags of a resource (AWS documentation).
+pub const MAX_TAGS: usize = 50;
+/// Page size of ListFunctions (model).
+pub const LIST_FUNCTIONS_PAGE: usize = 50;

@@ -1,0 +1,51 @@
+//! Deployment packages: checked before anything is stored, unpacked before they run.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lambent_domain::{CodeRef, CodeSha256};
+
+use crate::blob::BlobError;
+
+/// Why a package is refused. `control` gives each AWS's text.
+#[derive(Debug, thiserror::Error)]
+pub enum CodeError {
+    /// Not a readable zip; or an entry that no honest zip has: absolute path, `..`, a link out of the tree, a device,
+    /// a name that is both file and directory.
+    #[error("not a usable zip: {0}")]
+    Unreadable(String),
+    /// A zip without entries, or zero bytes.
+    #[error("the package is empty")]
+    Empty,
+    /// Over [`lambent_domain::limits::MAX_UNZIPPED_BYTES`], by declared or by actual size.
+    #[error("the package unpacks to more than the limit")]
+    TooLargeUnpacked,
+    /// Over [`lambent_domain::limits::MAX_ZIP_BYTES`].
+    #[error("the zip is larger than the limit")]
+    TooLargeZipped,
+    /// Storage failed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+}
+
+/// Packages by the SHA-256 of their zip.
+#[async_trait]
+pub trait CodeStore: Send + Sync {
+    /// Reads the whole zip without writing anything: structure, paths, links, sizes as they really unpack, CRCs.
+    async fn check(&self, zip: Bytes) -> Result<CodeRef, CodeError>;
+
+    /// Stores a checked zip durably. Idempotent.
+    async fn put(&self, zip: Bytes) -> Result<CodeRef, CodeError>;
+
+    /// The zip's bytes, for downloads.
+    async fn zip(&self, sha256: CodeSha256) -> Result<Option<Bytes>, CodeError>;
+
+    /// Unpacks if need be and returns the directory, complete and read-only in intent. Atomic: a crash half-way
+    /// leaves nothing that a later call would mistake for a whole tree. Files keep their executable bits; everything
+    /// is readable by any user, directories are searchable.
+    async fn unpacked(&self, sha256: CodeSha256) -> Result<PathBuf, CodeError>;
+
+    /// Drops zips and trees that are not in `keep`.
+    async fn sweep(&self, keep: &[CodeSha256]) -> Result<(), CodeError>;
+}

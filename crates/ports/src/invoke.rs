@@ -1,0 +1,48 @@
+//! Running a function, as callers see it.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lambent_domain::{Fault, FunctionKey, Qualifier, RequestId};
+
+/// One synchronous invoke.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Which function.
+    pub function: FunctionKey,
+    /// Which of its versions; `None` is `$LATEST` and is shown as an unqualified ARN.
+    pub qualifier: Option<Qualifier>,
+    /// The event: JSON, checked by the front. Empty means `{}`.
+    pub payload: Bytes,
+    /// Decoded client context.
+    pub client_context: Option<String>,
+    /// Wants the last 4 KB of the log.
+    pub log_tail: bool,
+    /// One id for logs, headers and context.
+    pub request_id: RequestId,
+    /// `X-Amzn-Trace-Id` of the request, or made by the front.
+    pub trace_id: String,
+}
+
+/// How an invoke ended. A function that failed is an answer, not a fault.
+#[derive(Clone, Debug)]
+pub struct InvokeReply {
+    /// `$LATEST` or a number.
+    pub executed_version: String,
+    /// Function error: sent as `X-Amz-Function-Error: Unhandled`.
+    pub failed: bool,
+    /// What the function returned, or the error object.
+    pub payload: Bytes,
+    /// The last 4 KB of the log when asked for, not yet base64.
+    pub log_tail: Option<Vec<u8>>,
+}
+
+/// The invoke path. Not `Send`: it lives on one shard's thread, from the client's socket to the runtime's.
+#[async_trait(?Send)]
+pub trait Invoke {
+    /// Runs the function and waits for its answer. Dropping the future gives up waiting; the function runs on, as on
+    /// AWS when a client hangs up.
+    async fn invoke(&self, invocation: Invocation) -> Result<InvokeReply, Fault>;
+
+    /// `InvocationType=DryRun`: every check and no run.
+    fn dry_run(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<(), Fault>;
+}

@@ -1,0 +1,15 @@
+//! The seams of Lambent: each trait here has at least two implementations, or keeps a heavy or unsafe thing in a leaf
+//! crate. A trait comes with its conformance suite (`suites`, behind the feature of that name), which every
+//! implementation runs in its own tests.
+
+pub mod api;
+pub mod blob;
+pub mod code;
+pub mod invoke;
+pub mod logs;
+pub mod runtime_api;
+pub mod runtimes;
+pub mod sandbox;
+pub mod store;
+#[cfg(feature = "suites")]
+pub mod suites;

@@ -1,0 +1,135 @@
+//! Sandboxes. A runtime pulls its work, so the port has no `invoke`: a sandbox only has a life.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+/// What a sandbox is made of.
+#[derive(Clone, Debug)]
+pub struct SandboxSpec {
+    /// Unique on this host, `[a-z0-9]{1,32}`: names cgroups and directories.
+    pub id: String,
+    /// Read-only trees and files, mounted in this order over a minimal root.
+    pub mounts: Vec<Mount>,
+    /// Memory limit; also sets the CPU share (1,769 MB = 1 vCPU).
+    pub memory_mb: u32,
+    /// Size of `/tmp`, backed by disk where possible so that it does not count as the function's memory.
+    pub tmp_mb: u32,
+    /// Processes and threads.
+    pub processes: u64,
+    /// RLIMIT_NOFILE.
+    pub open_files: u64,
+}
+
+/// A read-only bind mount: `nosuid`, `nodev`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Absolute path on the host; a directory or a file.
+    pub host: PathBuf,
+    /// Absolute path inside.
+    pub guest: PathBuf,
+}
+
+/// A process to run inside.
+#[derive(Clone)]
+pub struct Process {
+    /// Absolute path inside, then arguments.
+    pub argv: Vec<String>,
+    /// The whole environment. Holds secrets: never logged.
+    pub env: Vec<(String, String)>,
+    /// Working directory inside.
+    pub cwd: String,
+    /// When set, a pipe for framed logs is given to the process and its descriptor number is put into the
+    /// environment under this name (`_LAMBDA_TELEMETRY_LOG_FD`).
+    pub telemetry_env: Option<&'static str>,
+}
+
+/// The near ends of a started process's output.
+#[derive(Debug)]
+pub struct ProcessOutput {
+    /// Read end of the pipe that is both stdout and stderr, non-blocking.
+    pub output: OwnedFd,
+    /// Read end of the framed-log pipe, non-blocking, when one was asked for.
+    pub telemetry: Option<OwnedFd>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Code(i32),
+    /// By this signal number.
+    Signal {
+        /// Signal number.
+        signal: i32,
+        /// The kernel's out-of-memory killer acted in this sandbox since the process was started.
+        out_of_memory: bool,
+    },
+    /// The sandbox itself is gone (destroyed, or its host process died).
+    SandboxGone,
+}
+
+/// What a sandbox has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SandboxUsage {
+    /// Peak of memory since the sandbox was made, in bytes. Zero when this host can't tell.
+    pub max_memory_bytes: u64,
+}
+
+/// Why a sandbox operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// `argv[0]` could not be executed: errno's text, such as `no such file or directory`.
+    #[error("fork/exec {path}: {reason}")]
+    Exec {
+        /// What was to be run.
+        path: String,
+        /// In Go's spelling of errno, as AWS prints it.
+        reason: String,
+    },
+    /// The host refused or ran out of something; the text names the step.
+    #[error("sandbox: {0}")]
+    Host(String),
+}
+
+/// Makes sandboxes.
+#[async_trait]
+pub trait SandboxHost: Send + Sync {
+    /// A confined, empty sandbox: namespaces, root tree, limits and network in place, nothing running.
+    async fn create(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError>;
+}
+
+/// One sandbox. Dropping it destroys it in the background: every process is killed, every mount, cgroup and directory
+/// removed.
+#[async_trait]
+pub trait Sandbox: Send + Sync {
+    /// A listening, non-blocking TCP socket on [`Sandbox::runtime_api_address`] inside the sandbox's own network.
+    /// Can be taken once.
+    fn take_runtime_listener(&self) -> Option<OwnedFd>;
+
+    /// `host:port` for `AWS_LAMBDA_RUNTIME_API`.
+    fn runtime_api_address(&self) -> &str;
+
+    /// Starts the main process. One at a time: stop the previous one first.
+    async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError>;
+
+    /// Waits for the main process to end. Returns at once when it has ended already. Children that it left behind
+    /// keep running until [`Sandbox::stop`].
+    async fn exited(&self) -> Exit;
+
+    /// Kills every process inside, the main one included. `/tmp` and the limits stay; another process can be started.
+    async fn stop(&self) -> Result<(), SandboxError>;
+
+    /// Stops every process from running until [`Sandbox::thaw`]. No error where the host can't: it is then not frozen.
+    fn freeze(&self);
+
+    /// Undoes [`Sandbox::freeze`].
+    fn thaw(&self);
+
+    /// Peaks so far.
+    fn usage(&self) -> SandboxUsage;
+
+    /// Destroys and waits until everything is gone.
+    async fn destroy(self: Box<Self>);
+}
