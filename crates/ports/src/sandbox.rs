@@ -40,18 +40,17 @@ pub struct Process {
     pub env: Vec<(String, String)>,
     /// Working directory inside.
     pub cwd: String,
-    /// When set, a pipe for framed logs is given to the process and its descriptor number is put into the
-    /// environment under this name (`_LAMBDA_TELEMETRY_LOG_FD`).
+    /// When set, the process gets one more descriptor for framed logs, and its number in the environment under this
+    /// name (`_LAMBDA_TELEMETRY_LOG_FD`). It is a duplicate of the output pipe's write end: one pipe keeps what is
+    /// printed and what is logged in one order; frames are told apart by their magic, which no UTF-8 text contains.
     pub telemetry_env: Option<&'static str>,
 }
 
-/// The near ends of a started process's output.
+/// The near end of a started process's output.
 #[derive(Debug)]
 pub struct ProcessOutput {
-    /// Read end of the pipe that is both stdout and stderr, non-blocking.
+    /// Read end of the pipe that is stdout, stderr and the framed-log descriptor, non-blocking.
     pub output: OwnedFd,
-    /// Read end of the framed-log pipe, non-blocking, when one was asked for.
-    pub telemetry: Option<OwnedFd>,
 }
 
 /// How a process ended.
