@@ -41,6 +41,8 @@ pub enum Fault {
     CodeStorageExceeded,
     /// 415 `UnsupportedMediaTypeException`.
     UnsupportedMediaType(String),
+    /// 502 `InvalidRuntimeException`: the runtime of an existing function can't be run here any more; the text says why.
+    InvalidRuntime(String),
     /// 404 `UnknownOperationException`: no operation has this method and path.
     UnknownOperation,
     /// 501 `NotImplemented`: the operation exists in AWS's API and not here yet. Not AWS's answer, but a clear one.

@@ -105,7 +105,8 @@ impl CodeSha256 {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut out = String::with_capacity(44);
         for chunk in self.0.chunks(3) {
-            let word = chunk.iter().fold(0u32, |word, byte| (word << 8) | *byte as u32) << (8 * (3 - chunk.len()));
+            let word =
+                chunk.iter().fold(0u32, |word, byte| (word << 8) | *byte as u32) << (8 * (3 - chunk.len()));
             for position in 0..4 {
                 if position <= chunk.len() {
                     out.push(ALPHABET[(word >> (18 - 6 * position)) as usize & 63] as char);

@@ -47,7 +47,8 @@ text_newtype!(
 impl AccountId {
     /// Twelve ASCII digits, or nothing.
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| AccountId(text.to_owned()))
+        (text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| AccountId(text.to_owned()))
     }
 }
 
@@ -55,7 +56,9 @@ impl Region {
     /// A region-shaped word (`[a-z0-9-]`, letters first, 3 to 32 characters), known or not.
     pub fn parse(text: &str) -> Option<Self> {
         let shaped = (3..=32).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             && text.starts_with(|first: char| first.is_ascii_lowercase());
         shaped.then(|| Region(text.to_owned()))
     }
@@ -64,12 +67,16 @@ impl Region {
 impl FunctionName {
     /// Checks length and alphabet.
     pub fn parse(text: &str) -> Option<Self> {
-        ((1..=MAX_FUNCTION_NAME_CHARS).contains(&text.len()) && is_word(text)).then(|| FunctionName(text.to_owned()))
+        ((1..=MAX_FUNCTION_NAME_CHARS).contains(&text.len()) && is_word(text))
+            .then(|| FunctionName(text.to_owned()))
     }
 }
 
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// The account and region that a key lives in: part of every key.
@@ -182,10 +189,16 @@ impl FunctionRef {
             }
             parts.drain(..3);
         }
-        if parts.len() > 2 && Region::parse(parts[0]).is_some() && parts[0] != "function" && parts[0].contains('-') {
+        if parts.len() > 2
+            && Region::parse(parts[0]).is_some()
+            && parts[0] != "function"
+            && parts[0].contains('-')
+        {
             region = Region::parse(parts.remove(0));
         }
-        if parts.len() > 2 && let Some(found) = AccountId::parse(parts[0]) {
+        if parts.len() > 2
+            && let Some(found) = AccountId::parse(parts[0])
+        {
             account = Some(found);
             parts.remove(0);
         }
@@ -201,8 +214,15 @@ impl FunctionRef {
             [qualifier] => Some(Qualifier::parse(qualifier)?),
             _ => return None,
         };
-        let named = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-        (!name.is_empty() && named).then(|| FunctionRef { region, account, name: (*name).to_owned(), qualifier })
+        let named = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        (!name.is_empty() && named).then(|| FunctionRef {
+            region,
+            account,
+            name: (*name).to_owned(),
+            qualifier,
+        })
     }
 }
 
@@ -228,7 +248,10 @@ mod tests {
         assert_eq!(parsed("f:7"), (None, None, "f".into(), own("7")));
         assert_eq!(parsed("function"), (None, None, "function".into(), None));
         assert_eq!(parsed("function:f"), (None, None, "f".into(), None));
-        assert_eq!(parsed("123456789012:function:f:live"), (None, own("123456789012"), "f".into(), own("live")));
+        assert_eq!(
+            parsed("123456789012:function:f:live"),
+            (None, own("123456789012"), "f".into(), own("live"))
+        );
         assert_eq!(
             parsed("arn:aws:lambda:eu-west-1:123456789012:function:f:3"),
             (own("eu-west-1"), own("123456789012"), "f".into(), own("3"))
@@ -241,14 +264,25 @@ mod tests {
 
     #[test]
     fn other_forms_are_refused() {
-        for text in ["", "a b", "arn:aws:s3:::bucket", "f:1:2", "123456789012:f:1", "arn:aws:lambda:eu-west-1:1:function:f"] {
+        for text in [
+            "",
+            "a b",
+            "arn:aws:s3:::bucket",
+            "f:1:2",
+            "123456789012:f:1",
+            "arn:aws:lambda:eu-west-1:1:function:f",
+        ] {
             assert_eq!(FunctionRef::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn the_partition_follows_the_region() {
-        for (region, expected) in [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
+        for (region, expected) in [
+            ("us-east-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+        ] {
             assert_eq!(partition(&Region::parse(region).unwrap()), expected);
         }
     }

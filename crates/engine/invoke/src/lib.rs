@@ -1,1 +1,22 @@
-//! To be filled.
+//! The hot path: from an invocation to an answer, through an execution environment.
+//!
+//! Everything but the log pipeline lives on one shard's thread and is not `Send`; the thread is shared with the
+//! client front and the runtime front, so that a warm invoke crosses no thread. Nothing here knows HTTP, a store or the
+//! control plane: what can be invoked comes from [`FunctionTable`], a snapshot that follows the store.
+
+mod admission;
+mod environment;
+mod failure;
+mod invoker;
+pub mod log;
+mod metrics;
+mod pool;
+mod process_env;
+mod run;
+mod shard;
+mod table;
+
+pub use invoker::Invoker;
+pub use metrics::{InvokeMetrics, MetricsSnapshot};
+pub use shard::{Options, Shard, ShardParts};
+pub use table::FunctionTable;

@@ -1,0 +1,601 @@
+//! One execution environment: a sandbox, the process in it, and what that process does at its Runtime API.
+//!
+//! ```text
+//! Stopped ──boot──▶ Starting ──next──▶ Ready ──begin──▶ Busy ──response/error──▶ Responded ──next──▶ Ready
+//!    ▲                 │                  │               │                          │
+//!    └────init error───┴──────exit────────┴─exit/timeout──┴────────exit/hang─────────┘
+//! ```
+//! After a timeout or a crash every process is killed; the sandbox stays, and with it `/tmp` (recorded): the next
+//! invoke boots again within its own time.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lambent_domain::{Fault, RequestId, limits};
+use lambent_ports::code::CodeStore;
+use lambent_ports::runtime_api::{Refused, RuntimeChannel, RuntimeEvent, RuntimeEvents};
+use lambent_ports::runtimes::{Command, ResolvedRuntime};
+use lambent_ports::sandbox::{Exit, Mount, Process, Sandbox, SandboxError, SandboxSpec};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::failure::{Failure, ReportStatus};
+use crate::log::{EnvironmentLog, InitPhase, LogTarget, Report};
+use crate::metrics::{add, subtract};
+use crate::pool::Pool;
+use crate::process_env::{ProcessEnv, log_stream_name};
+use crate::run::{Ended, Flight};
+use crate::shard::Shard;
+
+/// Where runtimes for `provided*` look, as AWS names them in its error.
+const NO_BOOTSTRAP: &str = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Stopped,
+    Starting,
+    Ready,
+    Busy,
+    Responded,
+}
+
+struct State {
+    phase: Phase,
+    /// Counts boots: what an earlier process did or how it ended is ignored.
+    epoch: u64,
+    /// Processes may still be there.
+    dirty: bool,
+    booting: Option<oneshot::Sender<Result<(), Failure>>>,
+    flight: Option<Flight>,
+    /// Duration of a successful init that no REPORT has shown yet, ms.
+    unreported_init_ms: Option<f64>,
+    /// Until when the runtime may take to come back for more after its response.
+    back_by: Option<Instant>,
+    idle_since: Option<Instant>,
+    frozen: bool,
+    /// The task that waits for the process's end; it holds the sandbox, so it must not outlive the environment.
+    exit_watch: Option<AbortHandle>,
+}
+
+pub(crate) struct Environment {
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) shard: Weak<Shard>,
+    sandbox: Arc<dyn Sandbox>,
+    channel: RefCell<Option<Rc<dyn RuntimeChannel>>>,
+    log: EnvironmentLog,
+    process: Result<Process, &'static str>,
+    state: RefCell<State>,
+}
+
+impl Environment {
+    /// Makes a sandbox for the pool's deployment and boots the runtime in it. An init that fails is no fault: the
+    /// environment comes back stopped, and the invoke that gets it tries again within its own time.
+    pub(crate) async fn start(shard: &Rc<Shard>, pool: &Rc<Pool>) -> Result<Rc<Self>, Fault> {
+        let runtime = shard
+            .runtimes
+            .resolve(&pool.deployment.configuration.runtime)
+            .map_err(|unavailable| Fault::InvalidRuntime(unavailable.to_string()))?;
+        let code = unpacked(&*shard.code, pool).await?;
+        let spec = spec(shard, pool, &runtime, &code);
+        let sandbox: Arc<dyn Sandbox> = Arc::from(shard.sandboxes.create(spec).await.map_err(internal)?);
+        let listener = sandbox
+            .take_runtime_listener()
+            .ok_or_else(|| Fault::Internal("the sandbox has no runtime listener".into()))?;
+        add(&shard.metrics.cold_starts, 1);
+        add(&shard.metrics.environments, 1);
+        let environment = Rc::new(Self::new(shard, pool, sandbox, &runtime, &code));
+        let events = Rc::new(Events(Rc::downgrade(&environment)));
+        let channel = shard.front.serve(listener, events).map_err(internal)?;
+        *environment.channel.borrow_mut() = Some(channel);
+        if let Some(warning) = &runtime.warning {
+            environment
+                .log
+                .platform(shard.clock.now_ms(), format!("LAMBENT_WARNING: {warning}\n"));
+        }
+        shard.watch(&environment);
+        // An error is in the log, and shows again when the invoke boots again.
+        let _ = environment
+            .boot(InitPhase::Init, Duration::from_millis(limits::INIT_PHASE_MS))
+            .await;
+        Ok(environment)
+    }
+
+    fn new(
+        shard: &Rc<Shard>,
+        pool: &Rc<Pool>,
+        sandbox: Arc<dyn Sandbox>,
+        runtime: &ResolvedRuntime,
+        code: &std::path::Path,
+    ) -> Self {
+        let target = log_target(shard, pool, runtime);
+        let env = ProcessEnv {
+            function: &pool.key,
+            deployment: &pool.deployment,
+            runtime,
+            log_stream: &target.stream,
+            runtime_api: sandbox.runtime_api_address(),
+            random: &*shard.random,
+        };
+        let process = match command(&runtime.command, code) {
+            Some(argv) => Ok(Process {
+                argv,
+                env: env.build(),
+                cwd: "/var/task".into(),
+                telemetry_env: runtime.framed_logs.then_some("_LAMBDA_TELEMETRY_LOG_FD"),
+            }),
+            None => Err(NO_BOOTSTRAP),
+        };
+        let log = shard.logs.open(target, &sandbox);
+        Environment {
+            pool: Rc::clone(pool),
+            shard: Rc::downgrade(shard),
+            sandbox,
+            channel: RefCell::new(None),
+            log,
+            process,
+            state: RefCell::new(State {
+                phase: Phase::Stopped,
+                epoch: 0,
+                dirty: false,
+                booting: None,
+                flight: None,
+                unreported_init_ms: None,
+                back_by: None,
+                idle_since: None,
+                frozen: false,
+                exit_watch: None,
+            }),
+        }
+    }
+
+    /// Starts the runtime and waits for its first poll, at most `budget`.
+    pub(crate) async fn boot(self: &Rc<Self>, phase: InitPhase, budget: Duration) -> Result<(), Failure> {
+        let began = Instant::now();
+        self.clean_up().await;
+        self.log.init_start(self.now_ms(), phase);
+        let result = match tokio::time::timeout(budget, self.run_init()).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::TimedOut {
+                timeout_s: budget.as_secs_f64(),
+            }),
+        };
+        let duration_ms = began.elapsed().as_secs_f64() * 1_000.0;
+        match &result {
+            Ok(()) if phase == InitPhase::Init => {
+                self.state.borrow_mut().unreported_init_ms = Some(duration_ms);
+            }
+            Ok(()) => {}
+            Err(failure) => {
+                self.stopped();
+                let status = match failure {
+                    Failure::TimedOut { .. } => ReportStatus::Timeout,
+                    other => ReportStatus::Error(other.error_type().to_owned()),
+                };
+                self.log.init_report(self.now_ms(), phase, duration_ms, status);
+                self.clean_up().await;
+            }
+        }
+        result
+    }
+
+    async fn run_init(self: &Rc<Self>) -> Result<(), Failure> {
+        let process = self
+            .process
+            .clone()
+            .map_err(|reason| Failure::InvalidEntrypoint(reason.into()))?;
+        let (booted, first_poll) = oneshot::channel();
+        let epoch = {
+            let mut state = self.state.borrow_mut();
+            state.phase = Phase::Starting;
+            state.dirty = true;
+            state.epoch += 1;
+            state.booting = Some(booted);
+            state.epoch
+        };
+        let output = match self.sandbox.start(process).await {
+            Ok(output) => output,
+            Err(error @ SandboxError::Exec { .. }) => {
+                return Err(Failure::InvalidEntrypoint(error.to_string()));
+            }
+            Err(error) => {
+                tracing::error!(function = %self.pool.key.name, %error, "a runtime could not be started");
+                return Err(Failure::Exited(Exit::SandboxGone));
+            }
+        };
+        self.log.attach(output.output);
+        self.watch_exit(epoch);
+        first_poll
+            .await
+            .unwrap_or(Err(Failure::Exited(Exit::SandboxGone)))
+    }
+
+    fn watch_exit(self: &Rc<Self>, epoch: u64) {
+        let (environment, sandbox) = (Rc::downgrade(self), Arc::clone(&self.sandbox));
+        let watch = tokio::task::spawn_local(async move {
+            let exit = sandbox.exited().await;
+            if let Some(environment) = environment.upgrade() {
+                environment.process_ended(epoch, exit);
+            }
+        });
+        if let Some(previous) = self.state.borrow_mut().exit_watch.replace(watch.abort_handle()) {
+            previous.abort();
+        }
+    }
+
+    /// Kills what an earlier process left behind.
+    async fn clean_up(&self) {
+        if !std::mem::take(&mut self.state.borrow_mut().dirty) {
+            return;
+        }
+        self.thaw();
+        if let Err(error) = self.sandbox.stop().await {
+            tracing::error!(function = %self.pool.key.name, %error, "processes could not be stopped");
+        }
+        if let Some(channel) = &*self.channel.borrow() {
+            channel.reset();
+        }
+    }
+
+    /// Marks the process as gone or to be killed.
+    fn stopped(&self) {
+        let mut state = self.state.borrow_mut();
+        state.phase = Phase::Stopped;
+        state.dirty = true;
+        state.booting = None;
+        state.back_by = None;
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state.borrow().phase == Phase::Stopped
+    }
+
+    /// Takes on an invocation whose START is logged now. Its event is delivered at once, or with the next poll.
+    pub(crate) fn begin(&self, mut flight: Flight, event: Option<RuntimeEvent>) {
+        self.thaw();
+        self.log.start(flight.started_ms, flight.request_id);
+        let channel = self.channel.borrow().clone();
+        let mut state = self.state.borrow_mut();
+        flight.init_ms = state.unreported_init_ms.take();
+        state.idle_since = None;
+        let Some(event) = event else {
+            state.flight = Some(flight);
+            return;
+        };
+        state.phase = Phase::Busy;
+        flight.undelivered = Some(event);
+        state.flight = Some(flight);
+        drop(state);
+        if let Some(channel) = channel {
+            self.deliver(&*channel);
+        }
+    }
+
+    fn deliver(&self, channel: &dyn RuntimeChannel) {
+        let event = self
+            .state
+            .borrow_mut()
+            .flight
+            .as_mut()
+            .and_then(|flight| flight.undelivered.take());
+        let Some(event) = event else { return };
+        if !channel.deliver(&event)
+            && let Some(flight) = &mut self.state.borrow_mut().flight
+        {
+            flight.undelivered = Some(event);
+        }
+    }
+
+    /// Ends the invocation: log lines in their places, the answer to who waits for it, the environment to its pool.
+    pub(crate) fn end(self: &Rc<Self>, result: Result<Bytes, Failure>) {
+        let Some(flight) = self.state.borrow_mut().flight.take() else {
+            return;
+        };
+        let duration = flight.started.elapsed();
+        let at_ms = self.now_ms();
+        let mut status = ReportStatus::Success;
+        if let Err(failure) = &result {
+            status = failure.status();
+            let time = lambent_kit::utc::rfc3339_ms(at_ms);
+            if let Some(line) = failure.log_line(&flight.request_id, &time) {
+                self.log.platform(at_ms, line);
+            }
+        }
+        let report = Report {
+            request_id: flight.request_id,
+            duration_ms: duration.as_secs_f64() * 1_000.0,
+            init_ms: flight.init_ms,
+            status,
+        };
+        let tail = if flight.log_tail {
+            Some(self.log.end_with_tail(at_ms, report))
+        } else {
+            self.log.end(at_ms, report);
+            None
+        };
+        if let Some(shard) = self.shard.upgrade() {
+            add(&shard.metrics.duration_us, duration.as_micros() as u64);
+            add(&shard.metrics.errors, u64::from(result.is_err()));
+        }
+        let alive = !matches!(
+            result,
+            Err(Failure::Exited(_) | Failure::TimedOut { .. } | Failure::InvalidEntrypoint(_))
+        ) && !self.is_stopped();
+        // A dropped receiver means that the client has hung up.
+        let _ = flight.outcome.send(Ended { result, tail });
+        if alive {
+            let mut state = self.state.borrow_mut();
+            state.phase = Phase::Responded;
+            state.back_by = Some(flight.deadline);
+        } else {
+            self.stopped();
+            self.recycle();
+        }
+    }
+
+    /// Kills what is left and gives the environment back, stopped.
+    fn recycle(self: &Rc<Self>) {
+        let environment = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            environment.clean_up().await;
+            environment.pool.release(Rc::clone(&environment));
+        });
+    }
+
+    fn process_ended(self: &Rc<Self>, epoch: u64, exit: Exit) {
+        let (phase, current) = {
+            let state = self.state.borrow();
+            (state.phase, state.epoch)
+        };
+        if epoch != current {
+            return;
+        }
+        match phase {
+            Phase::Starting => self.boot_failed(Failure::Exited(exit)),
+            Phase::Busy => self.end(Err(Failure::Exited(exit))),
+            Phase::Ready => self.stopped(),
+            Phase::Responded => {
+                self.stopped();
+                self.recycle();
+            }
+            Phase::Stopped => {}
+        }
+    }
+
+    fn boot_failed(&self, failure: Failure) {
+        let booting = self.state.borrow_mut().booting.take();
+        if let Some(booting) = booting {
+            let _ = booting.send(Err(failure));
+        }
+    }
+
+    pub(crate) fn mark_idle(&self) {
+        self.state.borrow_mut().idle_since = Some(Instant::now());
+    }
+
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.state.borrow().idle_since
+    }
+
+    /// A runtime that answered but did not come back for more by its deadline is killed, as on a timeout.
+    pub(crate) fn stop_if_hung(self: &Rc<Self>, now: Instant) {
+        let hung = {
+            let state = self.state.borrow();
+            state.phase == Phase::Responded && state.back_by.is_some_and(|back_by| back_by <= now)
+        };
+        if hung {
+            self.stopped();
+            self.recycle();
+        }
+    }
+
+    /// Lets an idle environment go.
+    pub(crate) fn discard_idle(&self) {
+        self.pool.forget(self);
+    }
+
+    pub(crate) fn freeze(&self) {
+        let mut state = self.state.borrow_mut();
+        if !state.frozen && state.phase == Phase::Ready {
+            state.frozen = true;
+            self.sandbox.freeze();
+        }
+    }
+
+    fn thaw(&self) {
+        if std::mem::take(&mut self.state.borrow_mut().frozen) {
+            self.sandbox.thaw();
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.shard.upgrade().map_or(0, |shard| shard.clock.now_ms())
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        self.thaw();
+        if let Some(watch) = self.state.borrow_mut().exit_watch.take() {
+            watch.abort();
+        }
+        if let Some(shard) = self.shard.upgrade() {
+            subtract(&shard.metrics.environments, 1);
+        }
+    }
+}
+
+/// The Runtime API's view of an environment.
+struct Events(Weak<Environment>);
+
+impl Events {
+    fn environment(&self) -> Result<Rc<Environment>, Refused> {
+        self.0.upgrade().ok_or(Refused::WrongState {
+            from: "Exited",
+            to: "Ready",
+        })
+    }
+
+    fn finish(&self, request_id: RequestId, result: Result<Bytes, Failure>) -> Result<(), Refused> {
+        let environment = self.environment()?;
+        let running = environment
+            .state
+            .borrow()
+            .flight
+            .as_ref()
+            .map(|flight| flight.request_id);
+        if running != Some(request_id) {
+            return Err(Refused::UnknownRequestId);
+        }
+        environment.end(result);
+        Ok(())
+    }
+}
+
+impl RuntimeEvents for Events {
+    fn next_requested(&self) -> Result<(), Refused> {
+        let environment = self.environment()?;
+        let phase = environment.state.borrow().phase;
+        match phase {
+            Phase::Starting => {
+                let mut state = environment.state.borrow_mut();
+                state.phase = Phase::Ready;
+                if let Some(booting) = state.booting.take() {
+                    let _ = booting.send(Ok(()));
+                }
+            }
+            Phase::Responded => {
+                let mut state = environment.state.borrow_mut();
+                state.phase = Phase::Ready;
+                state.back_by = None;
+                drop(state);
+                environment.pool.release(Rc::clone(&environment));
+            }
+            Phase::Ready => {}
+            Phase::Busy => {
+                let undelivered = environment
+                    .state
+                    .borrow()
+                    .flight
+                    .as_ref()
+                    .is_some_and(|flight| flight.undelivered.is_some());
+                if !undelivered {
+                    return Err(Refused::WrongState {
+                        from: "Running",
+                        to: "Ready",
+                    });
+                }
+                let channel = environment.channel.borrow().clone();
+                if let Some(channel) = channel {
+                    environment.deliver(&*channel);
+                }
+            }
+            Phase::Stopped => {
+                return Err(Refused::WrongState {
+                    from: "Exited",
+                    to: "Ready",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn response(&self, request_id: RequestId, body: Option<Bytes>) -> Result<(), Refused> {
+        self.finish(request_id, body.ok_or(Failure::ResponseTooLarge))
+    }
+
+    fn error(&self, request_id: RequestId, error_type: Option<&str>, body: Bytes) -> Result<(), Refused> {
+        self.finish(
+            request_id,
+            Err(Failure::Reported {
+                error_type: error_type.map(str::to_owned),
+                body,
+            }),
+        )
+    }
+
+    fn init_error(&self, error_type: Option<&str>, body: Bytes) -> Result<(), Refused> {
+        let environment = self.environment()?;
+        let phase = environment.state.borrow().phase;
+        if phase != Phase::Starting {
+            return Err(Refused::WrongState {
+                from: "Ready",
+                to: "InitError",
+            });
+        }
+        environment.boot_failed(Failure::Reported {
+            error_type: error_type.map(str::to_owned),
+            body,
+        });
+        Ok(())
+    }
+}
+
+async fn unpacked(code: &dyn CodeStore, pool: &Pool) -> Result<std::path::PathBuf, Fault> {
+    code.unpacked(pool.deployment.code.sha256).await.map_err(internal)
+}
+
+fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: &std::path::Path) -> SandboxSpec {
+    let configuration = &pool.deployment.configuration;
+    let mut mounts = runtime.mounts.clone();
+    mounts.push(Mount {
+        host: code.to_owned(),
+        guest: "/var/task".into(),
+    });
+    SandboxSpec {
+        id: shard
+            .random
+            .bytes16()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        mounts,
+        memory_mb: configuration.memory_mb,
+        tmp_mb: configuration.ephemeral_storage_mb,
+        processes: limits::PROCESSES,
+        open_files: limits::OPEN_FILES,
+    }
+}
+
+fn log_target(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime) -> LogTarget {
+    let (key, configuration) = (&pool.key, &pool.deployment.configuration);
+    let date = lambent_kit::utc::slashed_date(shard.clock.now_ms());
+    let region = &key.scope.region;
+    LogTarget {
+        scope: key.scope.clone(),
+        function_name: key.name.as_str().to_owned(),
+        function_arn: key.arn(),
+        group: configuration.log_group(key.name.as_str()),
+        stream: log_stream_name(key, &pool.deployment, &date, shard.random.bytes16()),
+        config: configuration.log.clone(),
+        memory_mb: configuration.memory_mb,
+        runtime_version: runtime.version.clone(),
+        runtime_version_arn: format!(
+            "arn:{}:lambda:{region}::runtime:{}",
+            lambent_domain::names::partition(region),
+            runtime.version_hash
+        ),
+    }
+}
+
+/// The argument vector; `None` when a custom runtime's package has no bootstrap.
+fn command(command: &Command, code: &std::path::Path) -> Option<Vec<String>> {
+    match command {
+        Command::Run(argv) => Some(argv.clone()),
+        Command::FirstOf(candidates) => {
+            let exists = |guest: &&String| {
+                guest
+                    .strip_prefix("/var/task/")
+                    .is_some_and(|inside| code.join(inside).exists())
+            };
+            candidates.iter().find(exists).map(|guest| vec![guest.clone()])
+        }
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Fault {
+    Fault::Internal(error.to_string())
+}

@@ -1,0 +1,53 @@
+//! Counters of the invoke path, for `/metrics`. One per server, no process-wide state.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Written by the shard and the log pipeline, read by the metrics page.
+        #[derive(Debug, Default)]
+        pub struct InvokeMetrics { $(pub(crate) $name: AtomicU64,)* }
+
+        /// A reading of all counters.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct MetricsSnapshot { $($(#[$doc])* pub $name: u64,)* }
+
+        impl InvokeMetrics {
+            /// Reads every counter.
+            pub fn snapshot(&self) -> MetricsSnapshot {
+                MetricsSnapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Invokes that reached a function.
+    invocations,
+    /// Of those, ended with a function error.
+    errors,
+    /// Refused for lack of concurrency.
+    throttles,
+    /// Sandboxes that were started.
+    cold_starts,
+    /// Sandboxes that could not be started.
+    start_failures,
+    /// Sum of function durations, microseconds.
+    duration_us,
+    /// Running now.
+    concurrent_executions,
+    /// Environments alive now.
+    environments,
+    /// Log events written to the sink.
+    log_events,
+    /// Log events that the sink refused.
+    log_events_dropped,
+}
+
+pub(crate) fn add(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
+pub(crate) fn subtract(counter: &AtomicU64, by: u64) {
+    counter.fetch_sub(by, Ordering::Relaxed);
+}

@@ -1,0 +1,220 @@
+//! One shard: a thread with its idle environments, waiting requests and timers.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambent_domain::FunctionKey;
+use lambent_kit::clock::Clock;
+use lambent_kit::random::Random;
+use lambent_ports::code::CodeStore;
+use lambent_ports::runtime_api::RuntimeFront;
+use lambent_ports::runtimes::RuntimeCatalog;
+use lambent_ports::sandbox::SandboxHost;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+
+use crate::admission::Admission;
+use crate::environment::Environment;
+use crate::log::{LogPipeline, Logs};
+use crate::metrics::InvokeMetrics;
+use crate::pool::Pool;
+use crate::table::FunctionTable;
+
+/// How often idle environments are looked at. Nothing runs while there are none.
+const SWEEP_EVERY: Duration = Duration::from_millis(250);
+
+/// What an operator can set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Concurrent executions of the account; above it invokes get 429.
+    pub account_concurrency: u32,
+    /// Sandboxes being started at the same time. More than a few per core only makes each slower, and their inits
+    /// run into the init phase's limit.
+    pub concurrent_starts: usize,
+    /// How long an environment may stay idle before it is destroyed.
+    pub keep_alive: Duration,
+    /// How long an environment stays idle before its processes are stopped from running.
+    pub freeze_after: Duration,
+}
+
+/// What a shard is built of.
+pub struct ShardParts {
+    /// What can be invoked.
+    pub table: Arc<FunctionTable>,
+    /// Where sandboxes come from.
+    pub sandboxes: Arc<dyn SandboxHost>,
+    /// How runtimes are started.
+    pub runtimes: Arc<dyn RuntimeCatalog>,
+    /// Where unpacked code is.
+    pub code: Arc<dyn CodeStore>,
+    /// Serves the Runtime API of each environment.
+    pub front: Rc<dyn RuntimeFront>,
+    /// Where logs go.
+    pub log: Arc<LogPipeline>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and names.
+    pub random: Arc<dyn Random>,
+    /// Counters.
+    pub metrics: Arc<InvokeMetrics>,
+    /// Settings.
+    pub options: Options,
+}
+
+/// The state that everything on the thread shares.
+pub struct Shard {
+    pub(crate) table: Arc<FunctionTable>,
+    pub(crate) sandboxes: Arc<dyn SandboxHost>,
+    pub(crate) runtimes: Arc<dyn RuntimeCatalog>,
+    pub(crate) code: Arc<dyn CodeStore>,
+    pub(crate) front: Rc<dyn RuntimeFront>,
+    pub(crate) logs: Logs,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) metrics: Arc<InvokeMetrics>,
+    pub(crate) options: Options,
+    pub(crate) admission: Rc<Admission>,
+    pub(crate) starts: Semaphore,
+    pools: RefCell<HashMap<FunctionKey, Rc<Pool>>>,
+    /// Environments that are alive, for the sweep; dead ones are forgotten by it.
+    environments: RefCell<Vec<Weak<Environment>>>,
+    sweeping: Cell<bool>,
+}
+
+impl Shard {
+    /// Builds a shard. Must be called on its thread, inside a `LocalSet`: it follows the function table from there.
+    pub fn new(parts: ShardParts) -> Rc<Self> {
+        let (sender, changed) = mpsc::unbounded_channel();
+        parts.table.notify(sender);
+        let shard = Rc::new(Shard {
+            table: parts.table,
+            sandboxes: parts.sandboxes,
+            runtimes: parts.runtimes,
+            code: parts.code,
+            front: parts.front,
+            logs: Logs::new(parts.log),
+            clock: parts.clock,
+            random: parts.random,
+            metrics: parts.metrics,
+            admission: Admission::new(parts.options.account_concurrency),
+            starts: Semaphore::new(parts.options.concurrent_starts),
+            options: parts.options,
+            pools: RefCell::default(),
+            environments: RefCell::default(),
+            sweeping: Cell::new(false),
+        });
+        tokio::task::spawn_local(follow_changes(Rc::downgrade(&shard), changed));
+        shard
+    }
+
+    /// Invocations that have not been answered yet.
+    pub fn running(&self) -> u32 {
+        self.admission.running()
+    }
+
+    /// Lets every environment go. Sandboxes are destroyed in the background, logs are closed behind what was printed.
+    pub fn close(&self) {
+        for (_, pool) in self.pools.take() {
+            pool.retire();
+        }
+    }
+
+    /// The pool of a function's deployment. A pool of another deployment is retired: its idle environments go, its busy
+    /// ones when they are done.
+    pub(crate) fn pool(
+        self: &Rc<Self>,
+        key: &FunctionKey,
+        deployment: &Arc<lambent_domain::Deployment>,
+    ) -> Rc<Pool> {
+        let mut pools = self.pools.borrow_mut();
+        if let Some(pool) = pools.get(key)
+            && pool.deployment.id == deployment.id
+        {
+            return Rc::clone(pool);
+        }
+        let pool = Pool::new(self, key.clone(), Arc::clone(deployment));
+        let old = pools.insert(key.clone(), Rc::clone(&pool));
+        drop(pools);
+        if let Some(old) = old {
+            old.retire();
+        }
+        pool
+    }
+
+    fn changed(self: &Rc<Self>, key: &FunctionKey) {
+        let wanted = self
+            .table
+            .lookup(key)
+            .and_then(|entry| entry.deployment.as_ref().map(|found| found.id));
+        let stale = self
+            .pools
+            .borrow()
+            .get(key)
+            .is_some_and(|pool| Some(pool.deployment.id) != wanted);
+        if stale {
+            let old = self.pools.borrow_mut().remove(key);
+            if let Some(old) = old {
+                old.retire();
+            }
+        }
+    }
+
+    /// Has an idle environment looked after: frozen after a moment, destroyed after `keep_alive`.
+    pub(crate) fn watch(self: &Rc<Self>, environment: &Rc<Environment>) {
+        self.environments.borrow_mut().push(Rc::downgrade(environment));
+        self.sweep_soon();
+    }
+
+    pub(crate) fn sweep_soon(self: &Rc<Self>) {
+        if self.sweeping.replace(true) {
+            return;
+        }
+        let shard = Rc::downgrade(self);
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(SWEEP_EVERY).await;
+                let Some(shard) = shard.upgrade() else { return };
+                if !shard.sweep(Instant::now()) {
+                    shard.sweeping.set(false);
+                    return;
+                }
+            }
+        });
+    }
+
+    /// `false` when nothing needs another look soon.
+    fn sweep(&self, now: Instant) -> bool {
+        self.environments
+            .borrow_mut()
+            .retain(|environment| environment.strong_count() > 0);
+        let environments: Vec<_> = self
+            .environments
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        for environment in &environments {
+            environment.stop_if_hung(now);
+            let Some(idle_since) = environment.idle_since() else {
+                continue;
+            };
+            let idle = now.duration_since(idle_since);
+            if idle >= self.options.keep_alive {
+                environment.discard_idle();
+            } else if idle >= self.options.freeze_after {
+                environment.freeze();
+            }
+        }
+        !environments.is_empty()
+    }
+}
+
+async fn follow_changes(shard: Weak<Shard>, mut changed: mpsc::UnboundedReceiver<FunctionKey>) {
+    while let Some(key) = changed.recv().await {
+        let Some(shard) = shard.upgrade() else { return };
+        shard.changed(&key);
+    }
+}
