@@ -58,7 +58,13 @@ impl Failure {
             }
             Failure::InvalidEntrypoint(reason) => format!("RequestId: {request_id} Error: {reason}"),
         };
-        Bytes::from(json!({"errorType": self.error_type(), "errorMessage": message}).to_string())
+        let kind = self.error_type();
+        // The order of members is the recorded one.
+        let payload = match self {
+            Failure::ResponseTooLarge => json!({"errorMessage": message, "errorType": kind}),
+            _ => json!({"errorType": kind, "errorMessage": message}),
+        };
+        Bytes::from(payload.to_string())
     }
 
     /// What the platform itself writes into the log, if anything.
@@ -186,7 +192,7 @@ mod tests {
         assert!(oom.contains("Runtime.OutOfMemory") && oom.contains("signal: killed"));
         assert_eq!(
             payload(Failure::ResponseTooLarge),
-            r#"{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes)."}"#
+            r#"{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#
         );
     }
 

@@ -2,8 +2,10 @@
 //! number, and a platform line can be put exactly there.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Mutex;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::unix::pipe::Receiver;
 
 pub(super) struct Pipe {
     fd: OwnedFd,
@@ -31,23 +33,43 @@ impl Pipe {
         *consumed + rustix::io::ioctl_fionread(&self.fd).unwrap_or(0)
     }
 
-    /// Reads what is there; `Ok(0)` at the end, `WouldBlock` when there is nothing yet.
-    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn counted(&self, read: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         let mut consumed = self.lock();
-        let count = rustix::io::read(&self.fd, buffer)?;
+        let count = read()?;
         *consumed += count as u64;
         Ok(count)
     }
 }
 
-impl AsFd for Pipe {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
+/// A pipe as the pipeline's thread waits for it.
+pub(super) struct Source {
+    pipe: Arc<Pipe>,
+    receiver: Receiver,
 }
 
-impl std::os::fd::AsRawFd for Pipe {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        std::os::fd::AsRawFd::as_raw_fd(&self.fd)
+impl Source {
+    /// Must be called inside the runtime that will wait.
+    pub(super) fn new(pipe: Arc<Pipe>) -> io::Result<Self> {
+        let receiver = Receiver::from_owned_fd_unchecked(pipe.fd.try_clone()?)?;
+        Ok(Source { pipe, receiver })
+    }
+
+    /// Reads what is there; `Ok(0)` at the end, `WouldBlock` when there is nothing yet.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Past the reactor: what was written before a boundary was taken is readable before epoll has said so.
+        match self
+            .pipe
+            .counted(|| Ok(rustix::io::read(&self.pipe.fd, &mut *buffer)?))
+        {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return done,
+        }
+        // Through the reactor: this clears its readiness, so that the next wait waits.
+        self.pipe.counted(|| self.receiver.try_read(buffer))
+    }
+
+    pub(super) async fn readable(&self) {
+        // An error shows again in the read that follows.
+        let _ = self.receiver.readable().await;
     }
 }

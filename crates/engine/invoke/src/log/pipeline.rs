@@ -10,13 +10,12 @@ use std::time::Duration;
 use lambent_kit::clock::Clock;
 use lambent_ports::logs::{LogBatch, LogEvent};
 use lambent_ports::sandbox::Sandbox;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::frames::{Piece, Splitter};
-use super::pipe::Pipe;
+use super::pipe::Source;
 use super::{Command, LogTarget, Shared, Sink};
 use crate::metrics::{InvokeMetrics, add};
 use lambent_domain::limits::LOG_TAIL_BYTES;
@@ -123,24 +122,24 @@ type Buffer = Rc<RefCell<Box<[u8]>>>;
 
 /// One environment's log, from its opening to its close.
 async fn follow(shared: Arc<Shared>, mut writer: Writer) {
-    let mut pipe: Option<AsyncFd<Arc<Pipe>>> = None;
+    let mut pipe: Option<Source> = None;
     let mut last_read = Read::Drained;
     loop {
         if let Some(source) = &pipe
             && last_read != Read::Ended
         {
-            last_read = writer.read_some(source.get_ref());
+            last_read = writer.read_some(source);
         }
         // Commands that were queued before this output was written are in the queue by now, so output is split only up
         // to where the next command says, and the rest after the last of them.
         let commands = std::mem::take(&mut shared.lock().commands);
         for command in commands {
-            let current = pipe.as_ref().map(AsyncFd::get_ref);
+            let current = pipe.as_ref();
             match command {
                 Command::Attach { pipe: next, boundary } => {
                     writer.read_to(boundary, current, None).await;
                     writer.output = Output::default();
-                    pipe = AsyncFd::register(next).ok();
+                    pipe = Source::new(next).ok();
                     last_read = if pipe.is_some() { Read::More } else { Read::Ended };
                 }
                 Command::Close { boundary } => {
@@ -171,14 +170,9 @@ async fn follow(shared: Arc<Shared>, mut writer: Writer) {
     }
 }
 
-async fn readable(pipe: Option<&AsyncFd<Arc<Pipe>>>) {
+async fn readable(pipe: Option<&Source>) {
     match pipe {
-        // Cleared first, read until it would block after: no output is missed.
-        Some(pipe) => {
-            if let Ok(mut guard) = pipe.readable().await {
-                guard.clear_ready();
-            }
-        }
+        Some(pipe) => pipe.readable().await,
         None => std::future::pending().await,
     }
 }
@@ -245,7 +239,7 @@ struct Writer {
 
 impl Writer {
     /// Reads until nothing is waiting or a batch's worth has come.
-    fn read_some(&mut self, pipe: &Pipe) -> Read {
+    fn read_some(&mut self, pipe: &Source) -> Read {
         let mut buffer = self.buffer.borrow_mut();
         let mut total = 0;
         while total < BATCH_BYTES {
@@ -264,7 +258,7 @@ impl Writer {
     }
 
     /// Splits output up to `boundary`, reading what has not been read yet; what is left of a line ends there.
-    async fn read_to(&mut self, boundary: u64, pipe: Option<&Arc<Pipe>>, latest_ms: Option<u64>) {
+    async fn read_to(&mut self, boundary: u64, pipe: Option<&Source>, latest_ms: Option<u64>) {
         while let Some(pipe) = pipe
             && self.output.split + (self.output.unsplit.len() as u64) < boundary
         {
@@ -329,7 +323,7 @@ impl Writer {
     }
 
     /// A command that stands for a platform line.
-    async fn platform(&mut self, command: Command, pipe: Option<&Arc<Pipe>>) {
+    async fn platform(&mut self, command: Command, pipe: Option<&Source>) {
         match command {
             Command::InitStart { at_ms, phase } => {
                 if let Some(line) = self.target.init_start(at_ms, phase) {
