@@ -1,1 +1,188 @@
-//! To be filled.
+//! The one port that clients talk to: HTTP in, a service or an invocation out.
+//!
+//! Invokes stay on this thread, from the client's socket to the runtime's. Everything else goes to the control
+//! runtime's threads, so that nothing there ever holds an invoke up.
+
+mod body;
+mod invoke;
+mod route;
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use lambent_domain::{Fault, RequestId, Scope};
+use lambent_kit::clock::Clock;
+use lambent_kit::random::Random;
+use lambent_ports::api::{ApiRequest, ApiService};
+use lambent_ports::invoke::Invoke;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+pub use route::Identity;
+
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections at the same time. More wait in the listener's backlog.
+const MAX_CONNECTIONS: usize = 8_192;
+
+/// What the front is built of.
+pub struct FrontParts {
+    /// The invoke path of this thread.
+    pub invoke: Rc<dyn Invoke>,
+    /// Every service but the invoke path, by signing name.
+    pub services: Vec<Arc<dyn ApiService>>,
+    /// Where services run.
+    pub control: tokio::runtime::Handle,
+    /// Lambda's faults on the wire: the one place that knows them.
+    pub lambda_fault: fn(&Fault, &RequestId) -> Response<Bytes>,
+    /// The pattern that the model has for a function's name where it is read (`NamespacedFunctionName`).
+    pub function_name_pattern: &'static str,
+    /// Account and region for requests that don't say.
+    pub default_scope: Scope,
+    /// For trace ids.
+    pub clock: Arc<dyn Clock>,
+    /// For request ids.
+    pub random: Arc<dyn Random>,
+}
+
+/// The front of one shard.
+pub struct Front {
+    parts: FrontParts,
+    connections: Arc<Semaphore>,
+    bodies: body::Budget,
+}
+
+impl Front {
+    /// Builds it; [`Front::serve`] runs it.
+    pub fn new(parts: FrontParts) -> Rc<Self> {
+        Rc::new(Front {
+            parts,
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            bodies: body::Budget::default(),
+        })
+    }
+
+    /// Accepts until `stop` turns true; then open connections finish the request they are in. Must run in a `LocalSet`.
+    pub async fn serve(self: Rc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+        let local = listener
+            .local_addr()
+            .map(|address| address.to_string())
+            .unwrap_or_default();
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let permit = tokio::select! {
+                permit = Arc::clone(&self.connections).acquire_owned() => permit,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let Ok(permit) = permit else { break };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let connection = connection(Rc::clone(&self), stream, local.clone(), stop.clone());
+                    connections.spawn_local(async move {
+                        connection.await;
+                        drop(permit);
+                    });
+                }
+                // Out of file descriptors: what is open will close.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            while connections.try_join_next().is_some() {}
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+
+    async fn answer(&self, request: Request<Incoming>, local: &str) -> Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let request_id = RequestId::from_random(self.parts.random.bytes16());
+        let identity = route::identify(&head, &self.parts.default_scope);
+        if route::is_invoke(&head, &identity) {
+            return invoke::answer(self, head, body, identity, request_id).await;
+        }
+        let Some(service) = self.service(&head, &identity) else {
+            return (self.parts.lambda_fault)(&Fault::UnknownOperation, &request_id);
+        };
+        let limit = body::limit(&head, service.signing_name());
+        let body = match self.bodies.read(&head, body, limit.bytes).await {
+            Ok(body) => body,
+            Err(body::ReadError::TooLarge) => {
+                return (self.parts.lambda_fault)(&Fault::RequestTooLarge(limit.message()), &request_id);
+            }
+            Err(body::ReadError::Gone) => {
+                let fault = Fault::Serialization("The request's body did not arrive".into());
+                return (self.parts.lambda_fault)(&fault, &request_id);
+            }
+        };
+        let base_url = format!("http://{}", route::host(&head).unwrap_or(local));
+        let request = ApiRequest {
+            method: head.method,
+            uri: head.uri,
+            headers: head.headers,
+            body,
+            scope: identity.scope,
+            caller: identity.caller,
+            request_id,
+            base_url,
+        };
+        // In a task of its own: a client that hangs up does not cut an operation in half.
+        let answer = self
+            .parts
+            .control
+            .spawn(async move { service.call(request).await });
+        answer.await.unwrap_or_else(|error| {
+            tracing::error!(%error, %request_id, "an operation panicked");
+            (self.parts.lambda_fault)(&Fault::Internal("an operation panicked".into()), &request_id)
+        })
+    }
+
+    fn service(&self, head: &http::request::Parts, identity: &Identity) -> Option<Arc<dyn ApiService>> {
+        let name = route::service_name(head, identity)?;
+        self.parts
+            .services
+            .iter()
+            .find(|service| service.signing_name() == name)
+            .cloned()
+    }
+}
+
+async fn connection(front: Rc<Front>, stream: TcpStream, local: String, mut stop: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let (front, local) = (Rc::clone(&front), local.clone());
+        async move {
+            let mut response = front.answer(request, &local).await;
+            response
+                .headers_mut()
+                .entry("server")
+                .or_insert(HeaderValue::from_static("lambent"));
+            Ok::<_, Infallible>(response.map(Full::new))
+        }
+    });
+    let serving = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    // An error is a client that went away or sent no HTTP: nothing to tell anybody.
+    tokio::select! {
+        _ = serving.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = serving.await;
+}

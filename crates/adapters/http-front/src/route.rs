@@ -1,0 +1,226 @@
+//! Which service a request is for, and who asks: from its credential scope, its target header, its host or its path.
+
+use http::request::Parts;
+use lambent_domain::{AccountId, Region, Scope};
+use lambent_ports::api::Caller;
+
+/// Path prefix of everything that is Lambent's own. No AWS path begins like this: a bucket's name can't start with an
+/// underscore.
+const OWN_PREFIX: &str = "/_lambent/";
+
+/// Who asks, and for which account and region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Where keys live.
+    pub scope: Scope,
+    /// Who asks.
+    pub caller: Caller,
+    /// Signing name in the credential scope, when the request is signed.
+    pub service: Option<String>,
+}
+
+/// Reads the credential scope of a header or presigned signature. Verifying it is another matter.
+pub(crate) fn identify(head: &Parts, default: &Scope) -> Identity {
+    let credential = head
+        .headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split_once("Credential=").map(|(_, rest)| rest))
+        .map(|rest| rest.split([',', ' ']).next().unwrap_or(rest).to_owned())
+        .or_else(|| query_value(head, "X-Amz-Credential"));
+    let Some(credential) = credential else {
+        let caller = Caller {
+            account: default.account.clone(),
+            access_key_id: None,
+        };
+        return Identity {
+            scope: default.clone(),
+            caller,
+            service: None,
+        };
+    };
+    // `AKID/date/region/service/aws4_request`; an access key id could itself hold slashes in theory, never in practice.
+    let mut parts = credential.split('/');
+    let access_key_id = parts.next().unwrap_or_default().to_owned();
+    let _date = parts.next();
+    let region = parts
+        .next()
+        .and_then(Region::parse)
+        .unwrap_or_else(|| default.region.clone());
+    let service = parts.next().map(str::to_owned);
+    let account = AccountId::parse(&access_key_id).unwrap_or_else(|| default.account.clone());
+    Identity {
+        scope: Scope {
+            account: account.clone(),
+            region,
+        },
+        caller: Caller {
+            account,
+            access_key_id: Some(access_key_id),
+        },
+        service,
+    }
+}
+
+/// `POST /2015-03-31/functions/{name}/invocations`, with or without a slash at the end.
+pub(crate) fn is_invoke(head: &Parts, identity: &Identity) -> bool {
+    head.method == http::Method::POST
+        && function_label(head.uri.path()).is_some()
+        && identity
+            .service
+            .as_deref()
+            .is_none_or(|service| service == "lambda")
+}
+
+/// The still encoded function label of an invoke's path. A label with a raw slash is none.
+pub(crate) fn function_label(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/2015-03-31/functions/")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let label = rest.strip_suffix("/invocations")?;
+    (!label.is_empty() && !label.contains('/')).then_some(label)
+}
+
+/// Signing name of the service that a request is for.
+pub(crate) fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a str> {
+    if head.uri.path().starts_with(OWN_PREFIX) {
+        return Some("_lambent");
+    }
+    if let Some(service) = &identity.service {
+        return Some(service);
+    }
+    if let Some(target) = head
+        .headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+    {
+        return match target.split('.').next() {
+            Some("Logs_20140328") => Some("logs"),
+            _ => None,
+        };
+    }
+    if looks_dated(head.uri.path()) {
+        return Some("lambda");
+    }
+    if let Some(name) = host(head).and_then(|host| host.split('.').next())
+        && matches!(name, "lambda" | "logs" | "sts")
+    {
+        return Some(name);
+    }
+    let form = head
+        .headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+        .then_some("sts")
+}
+
+/// Lambda's paths begin with the date of an API version.
+fn looks_dated(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    bytes.len() > 11
+        && bytes[0] == b'/'
+        && bytes[5] == b'-'
+        && bytes[8] == b'-'
+        && bytes[11] == b'/'
+        && bytes[1..11]
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || *byte == b'-')
+}
+
+/// The `Host` that the client used.
+pub(crate) fn host(head: &Parts) -> Option<&str> {
+    head.headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok())
+}
+
+/// A query parameter, decoded.
+pub(crate) fn query_value(head: &Parts, name: &str) -> Option<String> {
+    head.uri.query()?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then(|| decode(&value.replace('+', " ")))
+    })
+}
+
+/// Percent-decodes once; bytes that are no UTF-8 become replacement characters, which no name contains.
+pub(crate) fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope {
+            account: AccountId::parse("123456789012").unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
+        }
+    }
+
+    fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn service(method: &str, uri: &str, headers: &[(&str, &str)]) -> Option<String> {
+        let head = head(method, uri, headers);
+        service_name(&head, &identify(&head, &scope())).map(str::to_owned)
+    }
+
+    #[test]
+    fn account_and_region_come_from_the_credential_scope() {
+        let authorization = "AWS4-HMAC-SHA256 Credential=210987654321/20260101/eu-west-1/logs/aws4_request, SignedHeaders=host, Signature=0";
+        let head = head("POST", "/", &[("authorization", authorization)]);
+        let identity = identify(&head, &scope());
+        assert_eq!(identity.scope.account.as_str(), "210987654321");
+        assert_eq!(identity.scope.region.as_str(), "eu-west-1");
+        assert_eq!(service_name(&head, &identity), Some("logs"));
+        let presigned = self::head(
+            "GET",
+            "/?X-Amz-Credential=AKID%2F20260101%2Fus-west-2%2Fsts%2Faws4_request",
+            &[],
+        );
+        let identity = identify(&presigned, &scope());
+        assert_eq!(identity.scope.region.as_str(), "us-west-2");
+        assert_eq!(identity.scope.account.as_str(), "123456789012");
+        assert_eq!(identity.service.as_deref(), Some("sts"));
+    }
+
+    #[test]
+    fn unsigned_requests_are_told_apart_by_what_they_look_like() {
+        assert_eq!(
+            service("GET", "/2015-03-31/functions/", &[]).as_deref(),
+            Some("lambda")
+        );
+        assert_eq!(
+            service("POST", "/", &[("x-amz-target", "Logs_20140328.PutLogEvents")]).as_deref(),
+            Some("logs")
+        );
+        let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        assert_eq!(service("POST", "/", &[form]).as_deref(), Some("sts"));
+        assert_eq!(
+            service("GET", "/_lambent/health", &[]).as_deref(),
+            Some("_lambent")
+        );
+        assert_eq!(service("GET", "/bucket/key", &[]), None);
+    }
+
+    #[test]
+    fn an_invoke_is_known_by_its_path() {
+        let invoke = |method: &str, uri: &str| {
+            let head = head(method, uri, &[]);
+            is_invoke(&head, &identify(&head, &scope()))
+        };
+        assert!(invoke("POST", "/2015-03-31/functions/f/invocations"));
+        assert!(invoke("POST", "/2015-03-31/functions/f/invocations/?Qualifier=1"));
+        assert!(!invoke("GET", "/2015-03-31/functions/f/invocations"));
+        assert!(!invoke("POST", "/2015-03-31/functions//invocations"));
+        assert!(!invoke("POST", "/2015-03-31/functions/f/versions"));
+    }
+}
