@@ -49,3 +49,9 @@ pub trait CodeStore: Send + Sync {
     /// Drops zips and trees that are not in `keep`.
     async fn sweep(&self, keep: &[CodeSha256]) -> Result<(), CodeError>;
 }
+
+/// Makes download links for packages (`Code.Location`).
+pub trait CodeLinks: Send + Sync {
+    /// A URL below `base_url` from which the zip can be downloaded for ten minutes, without credentials.
+    fn link(&self, base_url: &str, function: &lambent_domain::FunctionKey, sha256: CodeSha256) -> String;
+}

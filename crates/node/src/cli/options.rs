@@ -1,0 +1,345 @@
+//! Every option of the server, once: from these definitions come the command line, the environment variables, the keys
+//! of `lambent.toml`, the help and the table in the documentation.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
+
+/// `lambent serve`.
+#[derive(Args, Clone, Debug)]
+pub struct ServeOptions {
+    /// Address and port for every service; port 0 picks a free one
+    #[arg(
+        long,
+        env = "LAMBENT_LISTEN",
+        default_value = "127.0.0.1:4566",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+    /// Where everything is kept
+    #[arg(
+        long,
+        env = "LAMBENT_DATA_DIR",
+        default_value = ".lambent",
+        value_name = "DIR"
+    )]
+    pub data_dir: PathBuf,
+    /// Where interpreters' packages are installed; shared between servers. Default: <data-dir>/runtimes
+    #[arg(long, env = "LAMBENT_RUNTIMES_DIR", value_name = "DIR")]
+    pub runtimes_dir: Option<PathBuf>,
+    /// Region of requests that don't name one
+    #[arg(long, env = "LAMBENT_REGION", default_value = "us-east-1")]
+    pub region: String,
+    /// Account of access keys that aren't themselves a 12-digit account id
+    #[arg(long, env = "LAMBENT_ACCOUNT_ID", default_value = "123456789012")]
+    pub account_id: String,
+    /// Settings from a TOML file; its keys are these options with underscores
+    #[arg(long, env = "LAMBENT_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Whether signatures and permissions are checked
+    #[arg(long, env = "LAMBENT_AUTH", value_enum, default_value = "off")]
+    pub auth: Auth,
+    /// Least severe messages of the server's own log: error, warn, info, debug or trace, or a filter by module
+    #[arg(long, env = "LAMBENT_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    pub log_level: String,
+    /// Form of the server's own log
+    #[arg(long, env = "LAMBENT_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+    /// Seconds that running invokes get to finish when the server is told to stop
+    #[arg(long, env = "LAMBENT_GRACE_S", default_value_t = 30, value_name = "SECONDS")]
+    pub grace_s: u64,
+    /// Concurrent executions of the account; more are refused with 429
+    #[arg(
+        long,
+        env = "LAMBENT_ACCOUNT_CONCURRENCY",
+        default_value_t = 1_000,
+        value_name = "COUNT"
+    )]
+    pub account_concurrency: u32,
+    /// Environments that start at the same time; 0 means four per core
+    #[arg(
+        long,
+        env = "LAMBENT_CONCURRENT_STARTS",
+        default_value_t = 0,
+        value_name = "COUNT"
+    )]
+    pub concurrent_starts: usize,
+    /// Seconds after which an idle environment is ended
+    #[arg(
+        long,
+        env = "LAMBENT_KEEP_ALIVE_S",
+        default_value_t = 600,
+        value_name = "SECONDS"
+    )]
+    pub keep_alive_s: u64,
+    /// Milliseconds after which an idle environment's processes are frozen
+    #[arg(
+        long,
+        env = "LAMBENT_FREEZE_AFTER_MS",
+        default_value_t = 500,
+        value_name = "MS"
+    )]
+    pub freeze_after_ms: u64,
+    /// Refuse a runtime whose exact interpreter is missing, instead of taking the nearest version
+    #[arg(long, env = "LAMBENT_STRICT_RUNTIMES")]
+    pub strict_runtimes: bool,
+    /// Disk space for log events, MiB; beyond it the oldest are dropped
+    #[arg(
+        long,
+        env = "LAMBENT_LOGS_MAX_MB",
+        default_value_t = 2_048,
+        value_name = "MIB"
+    )]
+    pub logs_max_mb: u64,
+}
+
+/// `--auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// Any credentials and any well-formed role are accepted; only on a loopback address
+    Off,
+    /// Signatures and policies are checked (not available yet)
+    Enforce,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+impl ServeOptions {
+    /// Where runtimes are installed.
+    pub fn runtimes_dir(&self) -> PathBuf {
+        self.runtimes_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("runtimes"))
+    }
+
+    /// What can be said about the options before anything is opened.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.auth == Auth::Enforce {
+            bail!("--auth enforce is not available yet; run with --auth off on a loopback address");
+        }
+        if !self.listen.ip().is_loopback() {
+            bail!(
+                "--listen {}: with --auth off anyone who reaches the port can run code; only loopback addresses are allowed",
+                self.listen
+            );
+        }
+        if lambent_domain::AccountId::parse(&self.account_id).is_none() {
+            bail!("--account-id {}: an account id is twelve digits", self.account_id);
+        }
+        if lambent_domain::Region::parse(&self.region).is_none() {
+            bail!("--region {}: a region is a word such as us-east-1", self.region);
+        }
+        Ok(())
+    }
+}
+
+/// Parses a command line in two passes: the second has the config file's values as defaults, so that the order of
+/// precedence is flag, environment variable, config file, default — with one parser for all of them.
+pub fn parse<P: CommandFactory + FromArgMatches>(
+    arguments: Vec<OsString>,
+    subcommand: &str,
+) -> anyhow::Result<Result<P, clap::Error>> {
+    let command = P::command();
+    let first = match command.clone().try_get_matches_from(arguments.clone()) {
+        Ok(matches) => matches,
+        Err(error) => return Ok(Err(error)),
+    };
+    let file = first
+        .subcommand()
+        .filter(|(name, _)| *name == subcommand)
+        .and_then(|(_, matches)| matches.try_get_one::<PathBuf>("config").ok().flatten().cloned());
+    let matches = match file {
+        None => first,
+        Some(path) => {
+            let command = command.mut_subcommand(subcommand, |serve| serve);
+            let command = with_defaults(command, subcommand, &path)?;
+            match command.try_get_matches_from(arguments) {
+                Ok(matches) => matches,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    };
+    Ok(P::from_arg_matches(&matches))
+}
+
+fn with_defaults(command: clap::Command, subcommand: &str, path: &Path) -> anyhow::Result<clap::Command> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("config file {}", path.display()))?;
+    let table: toml::Table = text
+        .parse()
+        .with_context(|| format!("config file {}", path.display()))?;
+    let known: Vec<String> = command
+        .find_subcommand(subcommand)
+        .map(|serve| {
+            serve
+                .get_arguments()
+                .map(|argument| argument.get_id().to_string())
+                .collect()
+        })
+        .unwrap_or_default();
+    let mut command = command;
+    for (key, value) in table {
+        if !known.contains(&key) || key == "config" {
+            let keys: Vec<_> = known
+                .iter()
+                .filter(|key| *key != "config" && *key != "help")
+                .cloned()
+                .collect();
+            bail!(
+                "config file {}: unknown key `{key}`; the keys are {}",
+                path.display(),
+                keys.join(", ")
+            );
+        }
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            other => bail!(
+                "config file {}: `{key}` can't be {}",
+                path.display(),
+                other.type_str()
+            ),
+        };
+        command = command.mut_subcommand(subcommand, |serve| {
+            serve.mut_arg(&key, |argument| {
+                if matches!(argument.get_action(), clap::ArgAction::SetTrue) && text == "false" {
+                    argument
+                } else {
+                    argument.default_value(text)
+                }
+            })
+        });
+    }
+    Ok(command)
+}
+
+/// The options as a Markdown table.
+pub fn markdown(command: &clap::Command) -> String {
+    let mut table =
+        String::from("| option | environment | config key | default | meaning |\n|---|---|---|---|---|\n");
+    for argument in command
+        .get_arguments()
+        .filter(|argument| argument.get_env().is_some())
+    {
+        let key = argument.get_id().as_str();
+        let default: Vec<_> = argument
+            .get_default_values()
+            .iter()
+            .map(|value| value.to_string_lossy().into_owned())
+            .collect();
+        let default = if default.is_empty() {
+            "–".to_owned()
+        } else {
+            format!("`{}`", default.join(" "))
+        };
+        let environment = argument
+            .get_env()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let key_shown = if key == "config" {
+            "–".to_owned()
+        } else {
+            format!("`{key}`")
+        };
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let long = argument.get_long().unwrap_or(key);
+        table.push_str(&format!(
+            "| `--{long}` | `{environment}` | {key_shown} | {default} | {help} |\n"
+        ));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser, Debug)]
+    struct Cli {
+        #[command(subcommand)]
+        command: Sub,
+    }
+
+    #[derive(clap::Subcommand, Debug)]
+    enum Sub {
+        Serve(ServeOptions),
+    }
+
+    fn serve(arguments: &[&str]) -> anyhow::Result<ServeOptions> {
+        let arguments = ["lambent", "serve"]
+            .iter()
+            .chain(arguments)
+            .map(OsString::from)
+            .collect();
+        let Sub::Serve(options) = parse::<Cli>(arguments, "serve")??.command;
+        Ok(options)
+    }
+
+    #[test]
+    fn a_flag_beats_the_config_file_which_beats_the_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("lambent.toml");
+        std::fs::write(
+            &file,
+            "region = 'eu-west-1'\ngrace_s = 7\nstrict_runtimes = true\n",
+        )
+        .unwrap();
+        let file = file.to_str().unwrap();
+        let options = serve(&["--config", file, "--grace-s", "9"]).unwrap();
+        assert_eq!(
+            (options.region.as_str(), options.grace_s, options.strict_runtimes),
+            ("eu-west-1", 9, true)
+        );
+        assert_eq!(serve(&[]).unwrap().region, "us-east-1");
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_bad_value_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("lambent.toml");
+        std::fs::write(&file, "regoin = 'eu-west-1'\n").unwrap();
+        let error = serve(&["--config", file.to_str().unwrap()])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("regoin") && error.contains("region"), "{error}");
+        std::fs::write(&file, "grace_s = 'soon'\n").unwrap();
+        assert!(serve(&["--config", file.to_str().unwrap()]).is_err());
+    }
+
+    #[test]
+    fn only_loopback_is_served_without_authentication() {
+        assert!(serve(&["--listen", "0.0.0.0:4566"]).unwrap().check().is_err());
+        assert!(serve(&["--listen", "[::1]:0"]).unwrap().check().is_ok());
+        assert!(serve(&["--auth", "enforce"]).unwrap().check().is_err());
+        assert!(serve(&["--account-id", "12"]).unwrap().check().is_err());
+    }
+
+    #[test]
+    fn every_option_has_an_environment_variable_of_its_name() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        for argument in serve
+            .get_arguments()
+            .filter(|argument| argument.get_id() != "help")
+        {
+            let expected = format!("LAMBENT_{}", argument.get_id().as_str().to_uppercase());
+            assert_eq!(
+                argument.get_env().and_then(|name| name.to_str()),
+                Some(expected.as_str())
+            );
+        }
+        assert!(markdown(serve).contains("| `--listen` | `LAMBENT_LISTEN` | `listen` |"));
+    }
+}

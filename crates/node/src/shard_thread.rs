@@ -1,0 +1,74 @@
+//! The shard's thread: client front, runtime front, idle environments, all on one current-thread runtime.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use lambent_domain::{Fault, RequestId, Scope};
+use lambent_http_front::{Front, FrontParts};
+use lambent_invoke::{Invoker, Shard, ShardParts};
+use lambent_ports::api::ApiService;
+use lambent_runtime_front::HttpRuntimeFront;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+/// What crosses into the thread. The parts that live on it are made there.
+pub(crate) struct ShardSetup {
+    pub(crate) listener: std::net::TcpListener,
+    pub(crate) make_parts: Box<dyn FnOnce(Rc<HttpRuntimeFront>) -> ShardParts + Send>,
+    pub(crate) services: Vec<Arc<dyn ApiService>>,
+    pub(crate) control: tokio::runtime::Handle,
+    pub(crate) lambda_fault: fn(&Fault, &RequestId) -> Response<Bytes>,
+    pub(crate) function_name_pattern: &'static str,
+    pub(crate) default_scope: Scope,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) grace: Duration,
+}
+
+/// Starts the thread; it ends when `stop` turns true and what runs has finished, or the grace time is over.
+pub(crate) fn start(setup: ShardSetup) -> io::Result<std::thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(16)
+        .build()?;
+    std::thread::Builder::new().name("shard-0".into()).spawn(move || {
+        let local = LocalSet::new();
+        local.block_on(&runtime, run(setup));
+    })
+}
+
+async fn run(setup: ShardSetup) {
+    let parts = (setup.make_parts)(Rc::new(HttpRuntimeFront));
+    let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
+    let shard = Shard::new(parts);
+    let front = Front::new(FrontParts {
+        invoke: Rc::new(Invoker::new(Rc::clone(&shard))),
+        services: setup.services,
+        control: setup.control,
+        lambda_fault: setup.lambda_fault,
+        function_name_pattern: setup.function_name_pattern,
+        default_scope: setup.default_scope,
+        clock,
+        random,
+    });
+    let listener = match tokio::net::TcpListener::from_std(setup.listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "the listener can't be used");
+            return;
+        }
+    };
+    let mut stop = setup.stop.clone();
+    let serving = tokio::task::spawn_local(front.serve(listener, setup.stop));
+    let _ = stop.wait_for(|stop| *stop).await;
+    if tokio::time::timeout(setup.grace, serving).await.is_err() {
+        tracing::warn!(
+            running = shard.running(),
+            "the grace time is over; running invokes are cut off"
+        );
+    }
+    shard.close();
+}
