@@ -1,6 +1,10 @@
-//! What any AWS-speaking server needs and nothing that knows Lambent: clocks, randomness, smithy codecs, SigV4,
-//! telemetry.
+//! What any AWS-speaking server needs and nothing that knows Lambent: clocks, randomness, smithy codecs, telemetry.
 
 pub mod clock;
 pub mod random;
+pub mod smithy;
+pub mod telemetry;
 pub mod utc;
+
+/// A JSON object: what structures are written to.
+pub type JsonMap = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,159 @@
+//! From an HTTP request to an input and from an output to an HTTP answer, for the protocols AWS uses.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use serde_json::{Map, Value};
+
+use super::check::{Check, Path, Refused};
+use super::structure::{Members, Structure};
+use super::{Operation, query};
+
+/// How a service speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Paths, headers and JSON bodies.
+    RestJson,
+    /// `X-Amz-Target` and JSON bodies.
+    AwsJson11,
+    /// Forms in, XML out.
+    AwsQuery {
+        /// Namespace of the XML.
+        namespace: &'static str,
+    },
+}
+
+/// Where a member stands when it isn't in the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A label of the path.
+    Label,
+    /// A query parameter; one that may come several times is a list.
+    Query {
+        /// The member is a list.
+        list: bool,
+    },
+    /// A header.
+    Header,
+    /// The answer's status.
+    Status,
+    /// The whole body, as it is.
+    Payload,
+}
+
+/// A member's place.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// The member.
+    pub member: &'static str,
+    /// Its name there.
+    pub name: &'static str,
+    /// There.
+    pub location: Location,
+}
+
+/// What a request is decoded from.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Labels of the path by name, decoded.
+    pub labels: &'a [(&'static str, String)],
+    /// The query, still encoded.
+    pub query: &'a str,
+    /// Headers.
+    pub headers: &'a HeaderMap,
+    /// Body.
+    pub body: &'a Bytes,
+}
+
+/// See [`Operation::decode`].
+pub(super) fn decode<O: Operation + ?Sized>(request: &Request<'_>) -> Result<O::Input, Refused> {
+    let mut members = body_members::<O>(request)?;
+    for binding in O::INPUT {
+        let value = match binding.location {
+            Location::Label => request
+                .labels
+                .iter()
+                .find(|(name, _)| *name == binding.name)
+                .map(|(_, text)| Value::String(text.clone())),
+            Location::Query { list: false } => query::values(request.query, binding.name).next().map(Value::String),
+            Location::Query { list: true } => {
+                let values: Vec<Value> = query::values(request.query, binding.name).map(Value::String).collect();
+                (!values.is_empty()).then_some(Value::Array(values))
+            }
+            Location::Header => request
+                .headers
+                .get(binding.name)
+                .and_then(|value| value.to_str().ok())
+                .map(|text| Value::String(text.to_owned())),
+            Location::Status | Location::Payload => continue,
+        };
+        match value {
+            Some(value) => members.insert(binding.member.to_owned(), value),
+            None => members.remove(binding.member),
+        };
+    }
+    let mut check = Check::default();
+    let input = O::Input::decode(&mut Members(members), &Path::ROOT, &mut check);
+    check.finish(input)
+}
+
+fn body_members<O: Operation + ?Sized>(request: &Request<'_>) -> Result<Map<String, Value>, Refused> {
+    if let Some(payload) = O::INPUT.iter().find(|binding| binding.location == Location::Payload) {
+        let mut members = Map::new();
+        if !request.body.is_empty() {
+            members.insert(payload.member.to_owned(), json(request.body)?);
+        }
+        return Ok(members);
+    }
+    match O::PROTOCOL {
+        Protocol::AwsQuery { .. } => {
+            let form = std::str::from_utf8(request.body)
+                .map_err(|_| Refused::Serialization("The form is not UTF-8".to_owned()))?;
+            Ok(query::tree(if form.is_empty() { request.query } else { form }))
+        }
+        _ if request.body.iter().all(u8::is_ascii_whitespace) => Ok(Map::new()),
+        _ => match json(request.body)? {
+            Value::Object(members) => Ok(members),
+            _ => Err(Refused::Serialization("Expected a JSON object as the request's body".to_owned())),
+        },
+    }
+}
+
+fn json(body: &Bytes) -> Result<Value, Refused> {
+    serde_json::from_slice(body).map_err(|error| Refused::Serialization(format!("Could not parse the body: {error}")))
+}
+
+/// See [`Operation::encode`].
+pub(super) fn encode<O: Operation + ?Sized>(output: &O::Output) -> Response<Bytes> {
+    let mut members = output.encode();
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = http::StatusCode::from_u16(O::STATUS).unwrap_or(http::StatusCode::OK);
+    for binding in O::OUTPUT {
+        let Some(value) = members.remove(binding.member) else { continue };
+        match binding.location {
+            Location::Status => {
+                if let Some(status) = value.as_u64().and_then(|code| http::StatusCode::from_u16(code as u16).ok()) {
+                    *response.status_mut() = status;
+                }
+            }
+            Location::Header => {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                if let (Ok(name), Ok(value)) =
+                    (HeaderName::from_bytes(binding.name.as_bytes()), HeaderValue::from_str(&text))
+                {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            _ => {}
+        }
+    }
+    let (content_type, body) = match O::PROTOCOL {
+        Protocol::RestJson if response.status() == http::StatusCode::NO_CONTENT => return response,
+        Protocol::RestJson => ("application/json", Value::Object(members).to_string()),
+        Protocol::AwsJson11 if members.is_empty() => ("application/x-amz-json-1.1", "{}".to_owned()),
+        Protocol::AwsJson11 => ("application/x-amz-json-1.1", Value::Object(members).to_string()),
+        Protocol::AwsQuery { namespace } => ("text/xml", query::result(O::NAME, namespace, &members)),
+    };
+    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
+    *response.body_mut() = Bytes::from(body);
+    response
+}
