@@ -1,1 +1,11 @@
-//! To be filled.
+//! AWS's words: types, codecs, routes and errors of each service, generated from `models/`. No behaviour.
+
+#[rustfmt::skip]
+pub mod lambda;
+#[rustfmt::skip]
+pub mod logs;
+#[rustfmt::skip]
+pub mod sts;
+
+#[cfg(test)]
+mod tests;

@@ -14,10 +14,10 @@ mod structure;
 pub use check::{Check, Path, Refused};
 pub use http_binding::{Binding, Location, Protocol};
 pub use shapes::{
-    BlobShape, BooleanShape, Codec, DocumentShape, DoubleShape, IntegerShape, ListShape, LongShape, MapShape, Pattern,
-    StringShape, TimestampShape,
+    BlobShape, BooleanShape, Codec, DocumentShape, DoubleShape, IntegerShape, ListShape, LongShape, MapShape,
+    Pattern, StringShape, TimestampShape,
 };
-pub use structure::{Members, Structure, StructureShape};
+pub use structure::{BoxShape, Members, Structure, StructureShape};
 
 use bytes::Bytes;
 

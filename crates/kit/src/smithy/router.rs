@@ -32,8 +32,14 @@ pub fn route(routes: &'static [Route], method: &str, path: &str, query: &str) ->
     let parts: Vec<&str> = path.split('/').collect();
     let mut best: Option<(&'static Route, Vec<(&'static str, String)>)> = None;
     for route in routes.iter().filter(|route| route.method == method) {
-        let asked = route.query.is_none_or(|(name, value)| super::query::values(query, name).any(|found| found == value));
-        if !asked || best.as_ref().is_some_and(|(best, _)| best.query.is_some() && route.query.is_none()) {
+        let asked = route
+            .query
+            .is_none_or(|(name, value)| super::query::values(query, name).any(|found| found == value));
+        if !asked
+            || best
+                .as_ref()
+                .is_some_and(|(best, _)| best.query.is_some() && route.query.is_none())
+        {
             continue;
         }
         if let Some(labels) = labels(route.segments, &parts) {
@@ -45,7 +51,10 @@ pub fn route(routes: &'static [Route], method: &str, path: &str, query: &str) ->
             }
         }
     }
-    best.map(|(route, labels)| Matched { operation: route.operation, labels })
+    best.map(|(route, labels)| Matched {
+        operation: route.operation,
+        labels,
+    })
 }
 
 /// Labels of a path against a route's segments. The one label that may hold raw slashes is an ARN.
@@ -64,13 +73,20 @@ fn labels(segments: &[&'static str], parts: &[&str]) -> Option<Vec<(&'static str
                 at += 1;
             }
             Some(name) => {
-                let takes = if spare > 0 && parts.get(at).is_some_and(|part| part.starts_with("arn")) { 1 + spare } else { 1 };
+                let takes = if spare > 0 && parts.get(at).is_some_and(|part| part.starts_with("arn")) {
+                    1 + spare
+                } else {
+                    1
+                };
                 if takes > 1 {
                     spare = 0;
                 }
                 let text = parts.get(at..at + takes)?.join("/");
                 at += takes;
-                let decoded = percent_encoding::percent_decode_str(&text).decode_utf8().ok()?.into_owned();
+                let decoded = percent_encoding::percent_decode_str(&text)
+                    .decode_utf8()
+                    .ok()?
+                    .into_owned();
                 if decoded.is_empty() {
                     return None;
                 }
@@ -86,16 +102,45 @@ mod tests {
     use super::*;
 
     const ROUTES: &[Route] = &[
-        Route { method: "GET", segments: &["v1", "f"], query: None, operation: "List" },
-        Route { method: "GET", segments: &["v1", "f", "{Name}"], query: None, operation: "Get" },
-        Route { method: "GET", segments: &["v1", "f", "{Name}", "pc"], query: None, operation: "GetPc" },
-        Route { method: "GET", segments: &["v1", "f", "{Name}", "pc"], query: Some(("List", "ALL")), operation: "ListPc" },
-        Route { method: "GET", segments: &["tags", "{Arn}"], query: None, operation: "Tags" },
+        Route {
+            method: "GET",
+            segments: &["v1", "f"],
+            query: None,
+            operation: "List",
+        },
+        Route {
+            method: "GET",
+            segments: &["v1", "f", "{Name}"],
+            query: None,
+            operation: "Get",
+        },
+        Route {
+            method: "GET",
+            segments: &["v1", "f", "{Name}", "pc"],
+            query: None,
+            operation: "GetPc",
+        },
+        Route {
+            method: "GET",
+            segments: &["v1", "f", "{Name}", "pc"],
+            query: Some(("List", "ALL")),
+            operation: "ListPc",
+        },
+        Route {
+            method: "GET",
+            segments: &["tags", "{Arn}"],
+            query: None,
+            operation: "Tags",
+        },
     ];
 
     fn found(path: &str, query: &str) -> Option<(&'static str, Vec<String>)> {
-        route(ROUTES, "GET", path, query)
-            .map(|found| (found.operation, found.labels.into_iter().map(|(_, text)| text).collect()))
+        route(ROUTES, "GET", path, query).map(|found| {
+            (
+                found.operation,
+                found.labels.into_iter().map(|(_, text)| text).collect(),
+            )
+        })
     }
 
     #[test]
@@ -117,8 +162,14 @@ mod tests {
     #[test]
     fn an_arn_is_understood_encoded_and_raw() {
         let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
-        assert_eq!(found(&format!("/tags/{arn}"), ""), Some(("Tags", vec![arn.into()])));
-        assert_eq!(found(&format!("/tags/{}", arn.replace(':', "%3A")), ""), Some(("Tags", vec![arn.into()])));
+        assert_eq!(
+            found(&format!("/tags/{arn}"), ""),
+            Some(("Tags", vec![arn.into()]))
+        );
+        assert_eq!(
+            found(&format!("/tags/{}", arn.replace(':', "%3A")), ""),
+            Some(("Tags", vec![arn.into()]))
+        );
         assert_eq!(found("/tags/arn:a/b%2Fc", "").unwrap().1, ["arn:a/b/c"]);
     }
 

@@ -22,7 +22,13 @@ pub struct Members(pub Map<String, Value>);
 
 impl Members {
     /// A member that may be missing; `null` is missing.
-    pub fn optional<C: Codec>(&mut self, name: &str, codec: C, at: &Path<'_>, check: &mut Check) -> Option<C::Rust> {
+    pub fn optional<C: Codec>(
+        &mut self,
+        name: &str,
+        codec: C,
+        at: &Path<'_>,
+        check: &mut Check,
+    ) -> Option<C::Rust> {
         match self.0.remove(name) {
             None | Some(Value::Null) => None,
             Some(value) => Some(codec.decode(value, &at.member(name), check)),
@@ -80,8 +86,49 @@ impl<T: Structure> Codec for StructureShape<T> {
     }
 
     fn show(&self, rust: &T) -> String {
-        let members: Vec<String> = rust.encode().iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let members: Vec<String> = rust
+            .encode()
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
         format!("({})", members.join(", "))
+    }
+}
+
+/// The codec of a structure that stands inside itself.
+pub struct BoxShape<T>(PhantomData<fn() -> T>);
+
+impl<T> BoxShape<T> {
+    /// The only value.
+    #[allow(clippy::new_without_default, reason = "generated code names it in constants")]
+    pub const fn new() -> Self {
+        BoxShape(PhantomData)
+    }
+}
+
+impl<T> Clone for BoxShape<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for BoxShape<T> {}
+
+impl<T: Structure> Codec for BoxShape<T> {
+    type Rust = Box<T>;
+
+    const IS_STRUCTURE: bool = true;
+
+    fn decode(&self, value: Value, at: &Path<'_>, check: &mut Check) -> Box<T> {
+        Box::new(StructureShape::<T>::new().decode(value, at, check))
+    }
+
+    fn encode(&self, rust: &Box<T>) -> Value {
+        Value::Object(rust.encode())
+    }
+
+    fn show(&self, rust: &Box<T>) -> String {
+        StructureShape::<T>::new().show(rust)
     }
 }
 

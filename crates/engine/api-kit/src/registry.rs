@@ -1,0 +1,230 @@
+//! Operations by name: what is implemented, what is not yet, and how a request gets there.
+//!
+//! A service lists its operations once, as `OPERATIONS` and `NOT_YET`; routing, answers for what is missing, the
+//! coverage table and the test that nothing is forgotten all come from these two lists.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response};
+use lambent_domain::{RequestId, Scope};
+use lambent_kit::smithy::http_binding::Request;
+use lambent_kit::smithy::router::{Route, route};
+use lambent_kit::smithy::{Operation, Protocol, Refused, query};
+use lambent_ports::api::{ApiRequest, Caller};
+
+/// What an operation knows of its request besides the input.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Account and region that keys live in.
+    pub scope: Scope,
+    /// Who asks.
+    pub caller: Caller,
+    /// The id the answer carries.
+    pub request_id: RequestId,
+    /// `http://host:port` as the client reached this server.
+    pub base_url: String,
+}
+
+/// A service's faults: how its own refusals and those of the codec look on the wire.
+pub trait ServiceFault: Send + Sized + 'static {
+    /// The codec refused the request.
+    fn refused(refused: Refused) -> Self;
+    /// No operation has this name or path.
+    fn unknown_operation() -> Self;
+    /// The operation exists in AWS's API and not here yet.
+    fn not_yet(operation: &'static str, reason: &'static str) -> Self;
+    /// The answer.
+    fn to_response(&self, request_id: &RequestId) -> Response<Bytes>;
+}
+
+/// One operation of a service `S`: implemented on its state in a file of its own.
+pub trait Handle<O: Operation>: Send + Sync + 'static {
+    /// The service's faults.
+    type Fault: ServiceFault;
+
+    /// Does it.
+    fn handle(
+        &self,
+        context: Context,
+        input: O::Input,
+    ) -> impl Future<Output = Result<O::Output, Self::Fault>> + Send;
+}
+
+type Answer<F> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, F>> + Send>>;
+
+/// A line of `OPERATIONS`.
+pub struct Entry<S, F> {
+    /// Name in the model.
+    pub name: &'static str,
+    call: fn(Arc<S>, Vec<(&'static str, String)>, ApiRequest) -> Answer<F>,
+}
+
+impl<S: Send + Sync + 'static, F: ServiceFault> Entry<S, F> {
+    /// The entry of an operation that `S` handles.
+    pub const fn of<O>() -> Self
+    where
+        O: Operation,
+        S: Handle<O, Fault = F>,
+    {
+        Entry {
+            name: O::NAME,
+            call: call::<S, O, F>,
+        }
+    }
+}
+
+fn call<S, O, F>(service: Arc<S>, labels: Vec<(&'static str, String)>, request: ApiRequest) -> Answer<F>
+where
+    O: Operation,
+    S: Handle<O, Fault = F>,
+    F: ServiceFault,
+{
+    Box::pin(async move {
+        let input = O::decode(&Request {
+            labels: &labels,
+            query: request.uri.query().unwrap_or_default(),
+            headers: &request.headers,
+            body: &request.body,
+        })
+        .map_err(F::refused)?;
+        let context = Context {
+            scope: request.scope,
+            caller: request.caller,
+            request_id: request.request_id,
+            base_url: request.base_url,
+        };
+        // The body can be large; what is needed of it is in the input.
+        drop(request.body);
+        Ok(O::encode(&service.handle(context, input).await?))
+    })
+}
+
+/// A line of `NOT_YET`.
+#[derive(Clone, Copy, Debug)]
+pub struct NotYet {
+    /// Name in the model.
+    pub name: &'static str,
+    /// Why, in a sentence for the user.
+    pub reason: &'static str,
+}
+
+/// A service's two lists with its protocol.
+pub struct Registry<S: 'static, F: 'static> {
+    /// How the service speaks.
+    pub protocol: Protocol,
+    /// Prefix of `X-Amz-Target`.
+    pub target_prefix: &'static str,
+    /// Paths, for REST protocols.
+    pub routes: &'static [Route],
+    /// What is implemented.
+    pub operations: &'static [Entry<S, F>],
+    /// What is not.
+    pub not_yet: &'static [NotYet],
+}
+
+impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
+    /// Answers a request: finds its operation, decodes, calls, encodes. Every answer carries the request id.
+    pub async fn answer(&self, service: Arc<S>, request: ApiRequest) -> Response<Bytes> {
+        let request_id = request.request_id;
+        let result = self.dispatch(service, request).await;
+        let mut response = result.unwrap_or_else(|fault| fault.to_response(&request_id));
+        finish(&mut response, self.protocol, &request_id);
+        response
+    }
+
+    async fn dispatch(&self, service: Arc<S>, request: ApiRequest) -> Result<Response<Bytes>, F> {
+        let (name, labels) = self.find(&request).ok_or_else(F::unknown_operation)?;
+        if let Some(entry) = self.operations.iter().find(|entry| entry.name == name) {
+            return (entry.call)(service, labels, request).await;
+        }
+        match self.not_yet.iter().find(|missing| missing.name == name) {
+            Some(missing) => Err(F::not_yet(missing.name, missing.reason)),
+            None => Err(F::unknown_operation()),
+        }
+    }
+
+    fn find(&self, request: &ApiRequest) -> Option<(String, Vec<(&'static str, String)>)> {
+        match self.protocol {
+            Protocol::RestJson => {
+                let query = request.uri.query().unwrap_or_default();
+                let found = route(self.routes, request.method.as_str(), request.uri.path(), query)?;
+                Some((found.operation.to_owned(), found.labels))
+            }
+            Protocol::AwsJson11 => {
+                let target = request.headers.get("x-amz-target")?.to_str().ok()?;
+                let name = target.strip_prefix(self.target_prefix)?.strip_prefix('.')?;
+                Some((name.to_owned(), Vec::new()))
+            }
+            Protocol::AwsQuery { .. } => {
+                let form = std::str::from_utf8(&request.body).ok()?;
+                let query = request.uri.query().unwrap_or_default();
+                let name = query::values(form, "Action")
+                    .next()
+                    .or_else(|| query::values(query, "Action").next())?;
+                Some((name, Vec::new()))
+            }
+        }
+    }
+
+    /// Every operation with what is true of it, for the coverage table.
+    pub fn coverage(&self) -> Vec<Coverage> {
+        let done = self.operations.iter().map(|entry| Coverage {
+            operation: entry.name,
+            missing: None,
+        });
+        let missing = self.not_yet.iter().map(|line| Coverage {
+            operation: line.name,
+            missing: Some(line.reason),
+        });
+        let mut all: Vec<Coverage> = done.chain(missing).collect();
+        all.sort_by_key(|line| line.operation);
+        all
+    }
+}
+
+/// A line of the coverage table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Name in the model.
+    pub operation: &'static str,
+    /// Why it is missing; `None` when it is there.
+    pub missing: Option<&'static str>,
+}
+
+fn finish(response: &mut Response<Bytes>, protocol: Protocol, request_id: &RequestId) {
+    let id = request_id.to_string();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-amzn-requestid", value);
+    }
+    if let Protocol::AwsQuery { .. } = protocol {
+        let body = String::from_utf8_lossy(response.body()).replace(query::REQUEST_ID, &id);
+        *response.body_mut() = Bytes::from(body);
+    }
+}
+
+/// Panics with a list when an operation of the model is in neither list, in both, or twice, or when a list has one that
+/// the model lacks. `elsewhere` are operations that another crate serves. For each service's test.
+pub fn assert_complete<S: Send + Sync + 'static, F: ServiceFault>(
+    registry: &Registry<S, F>,
+    elsewhere: &[&str],
+    model: &[&str],
+) {
+    let mut listed = BTreeSet::new();
+    let names = registry
+        .coverage()
+        .into_iter()
+        .map(|line| line.operation)
+        .chain(elsewhere.iter().copied());
+    let twice: Vec<&str> = names.filter(|name| !listed.insert(*name)).collect();
+    let modelled: BTreeSet<&str> = model.iter().copied().collect();
+    let forgotten: Vec<_> = modelled.difference(&listed).collect();
+    let unknown: Vec<_> = listed.difference(&modelled).collect();
+    assert!(
+        twice.is_empty() && forgotten.is_empty() && unknown.is_empty(),
+        "listed twice: {twice:?}; in neither list: {forgotten:?}; not in the model: {unknown:?}"
+    );
+}
