@@ -1,0 +1,87 @@
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use lambent_kit::random::SystemRandom;
+use lambent_ports::store::FunctionStore;
+use lambent_ports::suites::store as suite;
+
+use crate::{DataDirInUse, DataDirLock, OpenError, SqliteStore};
+
+fn open(dir: &tempfile::TempDir) -> Arc<SqliteStore> {
+    SqliteStore::open(dir.path(), &SystemRandom).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_a_function_store() {
+    let dirs: Vec<_> = (0..suite::STORES).map(|_| tempfile::tempdir().unwrap()).collect();
+    let stores = dirs.iter().map(|dir| open(dir) as Arc<dyn FunctionStore>).collect();
+    suite::all(stores).await;
+}
+
+#[tokio::test]
+async fn functions_are_there_after_a_restart_and_environments_are_not_readable_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let function = suite::function("kept");
+    open(&dir).create(function.clone()).await.unwrap();
+    let found = open(&dir).get(&function.key).await.unwrap().unwrap();
+    assert_eq!(*found, function);
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            let secret = suite::SECRET.as_bytes();
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{}", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_key_or_another_row_does_not_open_an_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (suite::function("one"), suite::function("two"));
+    let store = open(&dir);
+    store.create(one.clone()).await.unwrap();
+    store.create(two.clone()).await.unwrap();
+    drop(store);
+    let database = rusqlite::Connection::open(dir.path().join("lambent.sqlite")).unwrap();
+    let swap = "UPDATE functions SET environment = (SELECT environment FROM functions WHERE name = 'one') WHERE name = 'two'";
+    database.execute(swap, []).unwrap();
+    drop(database);
+    let store = open(&dir);
+    assert!(store.get(&one.key).await.is_ok());
+    assert!(store.get(&two.key).await.is_err());
+    std::fs::remove_file(dir.path().join("keys/environment.key")).unwrap();
+    assert!(open(&dir).get(&one.key).await.is_err());
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    let key = dir.path().join("keys/environment.key");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(matches!(SqliteStore::open(dir.path(), &SystemRandom), Err(OpenError::Key(_))));
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    let database = rusqlite::Connection::open(dir.path().join("lambent.sqlite")).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    drop(database);
+    assert!(matches!(SqliteStore::open(dir.path(), &SystemRandom), Err(OpenError::Newer { found: 99, .. })));
+}
+
+#[test]
+fn a_data_directory_has_one_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let held = DataDirLock::acquire(dir.path()).unwrap();
+    match DataDirLock::acquire(dir.path()) {
+        Err(DataDirInUse::Held { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
+        other => panic!("{other:?}"),
+    }
+    drop(held);
+    DataDirLock::acquire(dir.path()).unwrap();
+}
