@@ -1,1 +1,14 @@
-//! To be filled.
+//! Blobs and deployment packages in the file system.
+//!
+//! Everything is written under a temporary name, brought to disk and renamed: what has its name is whole.
+
+mod blobs;
+mod inspect;
+mod packages;
+mod unpack;
+
+pub use blobs::FsBlobs;
+pub use packages::FsCode;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! What a package must be before anything of it is stored. Nothing that the archive says of itself is believed:
+//! sizes are counted as they unpack, names are checked part by part.
+
+use std::collections::HashMap;
+use std::io::{Cursor, Read};
+
+use bytes::Bytes;
+use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_BYTES, MAX_ZIP_ENTRIES};
+use lambent_ports::code::CodeError;
+use zip::ZipArchive;
+
+/// Longest target of a link; the kernel's own limit.
+const MAX_LINK_BYTES: u64 = 4_096;
+
+pub(crate) type Archive = ZipArchive<Cursor<Bytes>>;
+
+/// What an entry becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Directory,
+    File { executable: bool },
+    /// A link to a place inside the tree.
+    Link { target: String },
+}
+
+/// An entry that may be unpacked: a relative path without `.` and `..`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) index: usize,
+    pub(crate) path: Vec<String>,
+    pub(crate) kind: Kind,
+}
+
+fn unreadable(reason: impl std::fmt::Display) -> CodeError {
+    CodeError::Unreadable(reason.to_string())
+}
+
+/// Opens an archive and lists its entries, or says what is wrong with it.
+pub(crate) fn entries(zip: &Bytes) -> Result<(Archive, Vec<Entry>), CodeError> {
+    if zip.is_empty() {
+        return Err(CodeError::Empty);
+    }
+    if zip.len() > MAX_ZIP_BYTES {
+        return Err(CodeError::TooLargeZipped);
+    }
+    let mut archive = ZipArchive::new(Cursor::new(zip.clone())).map_err(unreadable)?;
+    if archive.len() > MAX_ZIP_ENTRIES {
+        return Err(unreadable("too many entries"));
+    }
+    let mut entries = Vec::with_capacity(archive.len());
+    for index in 0..archive.len() {
+        entries.extend(entry(&mut archive, index)?);
+    }
+    if entries.is_empty() {
+        return Err(CodeError::Empty);
+    }
+    check_tree(&entries)?;
+    Ok((archive, entries))
+}
+
+fn entry(archive: &mut Archive, index: usize) -> Result<Option<Entry>, CodeError> {
+    const FORMAT: u32 = 0o170_000;
+    let mut file = archive.by_index(index).map_err(unreadable)?;
+    let name = file.name().to_owned();
+    let mode = file.unix_mode().unwrap_or(0);
+    let Some(path) = parts(&name)? else { return Ok(None) };
+    let kind = match mode & FORMAT {
+        _ if name.ends_with('/') => Kind::Directory,
+        0o040_000 => Kind::Directory,
+        0 | 0o100_000 => Kind::File { executable: mode & 0o111 != 0 },
+        0o120_000 => {
+            let mut target = String::new();
+            file.by_ref().take(MAX_LINK_BYTES).read_to_string(&mut target).map_err(unreadable)?;
+            check_link(&path, &target)?;
+            Kind::Link { target }
+        }
+        _ => return Err(unreadable(format!("{name} is neither file, directory nor link"))),
+    };
+    Ok(Some(Entry { index, path, kind }))
+}
+
+/// A name as path components; `None` for the root itself.
+fn parts(name: &str) -> Result<Option<Vec<String>>, CodeError> {
+    if name.starts_with('/') || name.contains('\0') || name.contains('\\') {
+        return Err(unreadable(format!("{name:?} is no relative path")));
+    }
+    let mut path = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return Err(unreadable(format!("{name:?} leaves the package"))),
+            part if part.len() > 255 => return Err(unreadable("a name is too long")),
+            part => path.push(part.to_owned()),
+        }
+    }
+    Ok((!path.is_empty()).then_some(path))
+}
+
+/// A link may point anywhere inside the package.
+fn check_link(path: &[String], target: &str) -> Result<(), CodeError> {
+    let mut depth = path.len() as i64 - 1;
+    let outside = target.starts_with('/')
+        || target.is_empty()
+        || target.contains('\0')
+        || target.split('/').any(|part| {
+            depth += match part {
+                "" | "." => 0,
+                ".." => -1,
+                _ => 1,
+            };
+            depth < 0
+        });
+    if outside {
+        return Err(unreadable(format!("{} links out of the package", path.join("/"))));
+    }
+    Ok(())
+}
+
+/// No path is two things, and nothing lies behind a file or a link.
+fn check_tree(entries: &[Entry]) -> Result<(), CodeError> {
+    let mut seen: HashMap<&[String], bool> = HashMap::new();
+    for entry in entries {
+        let directory = entry.kind == Kind::Directory;
+        for end in 1..entry.path.len() {
+            if seen.insert(&entry.path[..end], true) == Some(false) {
+                return Err(unreadable(format!("{} lies behind a file", entry.path.join("/"))));
+            }
+        }
+        match seen.insert(&entry.path, directory) {
+            Some(before) if !(before && directory) => {
+                return Err(unreadable(format!("{} is there twice", entry.path.join("/"))));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Unpacks everything into nothing: sizes, checksums, methods.
+pub(crate) fn check_contents(archive: &mut Archive, entries: &[Entry]) -> Result<(), CodeError> {
+    let mut total = 0;
+    for entry in entries {
+        copy(archive, entry.index, &mut std::io::sink(), &mut total)?;
+    }
+    Ok(())
+}
+
+/// Copies one entry's content, counting against the limit.
+pub(crate) fn copy(
+    archive: &mut Archive,
+    index: usize,
+    into: &mut dyn std::io::Write,
+    total: &mut u64,
+) -> Result<(), CodeError> {
+    let mut file = archive.by_index(index).map_err(unreadable)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = file.read(&mut buffer).map_err(unreadable)?;
+        if count == 0 {
+            return Ok(());
+        }
+        *total += count as u64;
+        if *total > MAX_UNZIPPED_BYTES {
+            return Err(CodeError::TooLargeUnpacked);
+        }
+        into.write_all(&buffer[..count]).map_err(lambent_ports::blob::BlobError::Io)?;
+    }
+}

@@ -1,0 +1,74 @@
+//! A package's tree on disk. Every open is below the target directory by the kernel's own word
+//! (`openat2(RESOLVE_BENEATH)`): whatever the checks before have missed, nothing is written outside.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use lambent_ports::blob::BlobError;
+use lambent_ports::code::CodeError;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
+use rustix::io::Errno;
+
+use crate::inspect::{Archive, Entry, Kind, copy};
+
+/// Unpacks into `dir`, which is new and empty, and brings it to disk.
+pub(crate) fn unpack(archive: &mut Archive, entries: &[Entry], dir: &Path) -> Result<(), CodeError> {
+    let root = openat(CWD, dir, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(io)?;
+    let mut total = 0;
+    for entry in entries {
+        let (parents, name) = entry.path.split_at(entry.path.len() - 1);
+        make_parents(root.as_fd(), parents)?;
+        let path = entry.path.join("/");
+        match &entry.kind {
+            Kind::Directory => make_dir(root.as_fd(), &path)?,
+            Kind::File { executable } => {
+                let mode = if *executable { 0o755 } else { 0o644 };
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                let mut file = File::from(beneath(root.as_fd(), &path, flags, Mode::from(mode))?);
+                copy(archive, entry.index, &mut file, &mut total)?;
+                // The mode given above is cut by the process's umask; the sandbox's user has to be able to read.
+                rustix::fs::fchmod(&file, Mode::from(mode)).map_err(io)?;
+            }
+            Kind::Link { target } => {
+                let parent = open_dir(root.as_fd(), &parents.join("/"))?;
+                symlinkat(target.as_str(), &parent, name[0].as_str()).map_err(io)?;
+            }
+        }
+    }
+    rustix::fs::fchmod(&root, Mode::from(0o755)).map_err(io)?;
+    rustix::fs::syncfs(&root).map_err(io)
+}
+
+fn io(errno: Errno) -> CodeError {
+    CodeError::Blob(BlobError::Io(io::Error::from(errno)))
+}
+
+fn beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, CodeError> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+    openat2(root, path, flags, mode, resolve).map_err(io)
+}
+
+fn open_dir(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, CodeError> {
+    let path = if path.is_empty() { "." } else { path };
+    beneath(root, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn make_parents(root: BorrowedFd<'_>, parents: &[String]) -> Result<(), CodeError> {
+    for end in 1..=parents.len() {
+        make_dir(root, &parents[..end].join("/"))?;
+    }
+    Ok(())
+}
+
+fn make_dir(root: BorrowedFd<'_>, path: &str) -> Result<(), CodeError> {
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let parent = open_dir(root, parent)?;
+    match mkdirat(&parent, name, Mode::from(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(io(errno)),
+    }
+    let made = open_dir(root, path)?;
+    rustix::fs::fchmod(&made, Mode::from(0o755)).map_err(io)
+}
