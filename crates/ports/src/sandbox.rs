@@ -120,6 +120,10 @@ pub trait Sandbox: Send + Sync {
     /// Kills every process inside, the main one included. `/tmp` and the limits stay; another process can be started.
     async fn stop(&self) -> Result<(), SandboxError>;
 
+    /// Holds the sandbox to its memory's share of a CPU (1,769 MB = 1 vCPU), or lets it use what is free: as on AWS, an
+    /// init is not slowed down.
+    fn throttle(&self, on: bool);
+
     /// Stops every process from running until [`Sandbox::thaw`]. No error where the host can't: it is then not frozen.
     fn freeze(&self);
 

@@ -1,1 +1,24 @@
-//! To be filled.
+//! Sandboxes from kernel namespaces, made by a launcher process of their own.
+//!
+//! The launcher is the server's own binary, started anew before the server has threads. It alone makes sandboxes and
+//! holds their processes; descriptors go back over a socket. Inside each sandbox the first process is a small
+//! supervisor that starts the runtime, reaps what it leaves behind and kills on demand. When the server goes away, the
+//! launcher ends every sandbox; when the launcher goes away, the kernel does.
+
+mod cgroups;
+mod client;
+mod launcher;
+mod protocol;
+mod report;
+mod seccomp;
+mod setup;
+mod supervisor;
+mod sys;
+mod tmp_disk;
+
+pub use client::{LauncherClient, LauncherOptions};
+pub use launcher::launcher_main;
+pub use report::{Check, Verdict, host_report};
+
+/// The argument that makes the binary a launcher; see [`launcher_main`].
+pub const LAUNCHER_ARGUMENT: &str = "__launcher";

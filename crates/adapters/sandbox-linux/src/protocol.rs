@@ -1,0 +1,150 @@
+//! Messages between server, launcher and supervisors: JSON in packets, descriptors beside them.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Largest message: a whole environment with room to spare. Socket buffers are set to hold a few.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 128 * 1024;
+
+/// The server asks the launcher.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToLauncher {
+    Create(CreateSandbox),
+    Destroy { id: String },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CreateSandbox {
+    pub(crate) id: String,
+    /// Host path, guest path.
+    pub(crate) mounts: Vec<(PathBuf, PathBuf)>,
+    pub(crate) memory_mb: u32,
+    pub(crate) tmp_mb: u32,
+    pub(crate) processes: u64,
+    pub(crate) open_files: u64,
+}
+
+/// The launcher answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromLauncher {
+    /// Once, at the start: what the launcher can't do here.
+    Hello {
+        degraded: Vec<String>,
+    },
+    /// With one descriptor: the supervisor's socket.
+    Created {
+        id: String,
+        cgroups: Vec<(String, PathBuf)>,
+    },
+    Failed {
+        id: String,
+        reason: String,
+    },
+    Destroyed {
+        id: String,
+    },
+}
+
+/// The server asks a supervisor.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum ToSupervisor {
+    Start {
+        argv: Vec<String>,
+        env: Vec<(String, String)>,
+        cwd: String,
+        telemetry_env: Option<String>,
+    },
+    Stop,
+}
+
+/// A supervisor answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromSupervisor {
+    /// With one descriptor: the runtime's listener.
+    Ready,
+    /// The sandbox could not be set up.
+    SetupFailed {
+        reason: String,
+    },
+    /// With one descriptor: the read end of the output.
+    Started,
+    ExecFailed {
+        errno: i32,
+    },
+    Exited {
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
+    Stopped,
+}
+
+/// Sends one packet.
+pub(crate) fn send(socket: impl AsFd, message: &impl Serialize, fds: &[OwnedFd]) -> io::Result<()> {
+    let bytes = serde_json::to_vec(message).map_err(io::Error::other)?;
+    if bytes.len() > MAX_MESSAGE_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the message is too large",
+        ));
+    }
+    let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !borrowed.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
+        return Err(io::Error::other("too many descriptors"));
+    }
+    loop {
+        match sendmsg(
+            &socket,
+            &[IoSlice::new(&bytes)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        ) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
+
+/// Receives one packet; `None` when the other end is gone.
+pub(crate) fn receive<T: DeserializeOwned>(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        match recvmsg(
+            &socket,
+            &mut [IoSliceMut::new(buffer)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        ) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    let fds = control
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let message = serde_json::from_slice(&buffer[..received.bytes]).map_err(io::Error::other)?;
+    Ok(Some((message, fds)))
+}

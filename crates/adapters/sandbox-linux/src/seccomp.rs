@@ -1,0 +1,192 @@
+//! System calls that a function can't make: those that reach other processes, the kernel's own state, or namespaces.
+//! Everything else is allowed, so that runtimes, native modules and JIT compilers work.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
+
+/// Refused with EPERM whatever their arguments.
+const DENIED: &[libc::c_long] = &[
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_kcmp,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_acct,
+    libc::SYS_syslog,
+    libc::SYS_vhangup,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_lookup_dcookie,
+    libc::SYS_mknodat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mknod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_modify_ldt,
+];
+
+/// Flags of `clone` that make namespaces.
+const NAMESPACE_FLAGS: u64 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP) as u64;
+
+/// Socket families that functions have a use for. Raw and packet sockets need capabilities anyway; this keeps rarely
+/// tested kernel code out of reach.
+const ALLOWED_FAMILIES: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+
+/// The obsolete way to a packet socket.
+const SOCK_PACKET: u64 = 10;
+
+/// `TIOCSTI` puts characters into a terminal's input.
+const TIOCSTI: u64 = 0x5412;
+
+/// Compiled once, applied in each sandbox.
+pub(crate) struct Filters {
+    denied: BpfProgram,
+    /// `clone3` hides its flags behind a pointer: with ENOSYS the C library falls back to `clone`, whose flags are seen.
+    absent: BpfProgram,
+}
+
+impl Filters {
+    pub(crate) fn compile() -> Result<Self, String> {
+        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+            DENIED.iter().map(|call| (*call, Vec::new())).collect();
+        rules.insert(libc::SYS_clone, clone_rules()?);
+        rules.insert(libc::SYS_socket, socket_rules()?);
+        rules.insert(
+            libc::SYS_ioctl,
+            vec![rule(vec![condition(
+                1,
+                Op::MaskedEq(u64::from(u32::MAX)),
+                TIOCSTI,
+            )?])?],
+        );
+        // The personality that switches address randomisation off; the others have uses.
+        let no_randomise = condition(0, Op::MaskedEq(0x0040000), 0x0040000)?;
+        let not_query = condition(0, Op::Ne, u64::from(u32::MAX))?;
+        rules.insert(libc::SYS_personality, vec![rule(vec![no_randomise, not_query])?]);
+        let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+        Ok(Filters {
+            denied: program(rules, libc::EPERM)?,
+            absent: program(absent, libc::ENOSYS)?,
+        })
+    }
+
+    /// Confines the calling thread and all it starts. `no_new_privs` must be set.
+    pub(crate) fn apply(&self) -> io::Result<()> {
+        apply_filter(&self.absent).map_err(io::Error::other)?;
+        apply_filter(&self.denied).map_err(io::Error::other)
+    }
+}
+
+fn condition(argument: u8, op: Op, value: u64) -> Result<SeccompCondition, String> {
+    SeccompCondition::new(argument, Len::Qword, op, value).map_err(|error| error.to_string())
+}
+
+fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, String> {
+    SeccompRule::new(conditions).map_err(|error| error.to_string())
+}
+
+/// One rule per flag: any of them is refused.
+fn clone_rules() -> Result<Vec<SeccompRule>, String> {
+    (0..64)
+        .map(|bit| 1u64 << bit)
+        .filter(|flag| NAMESPACE_FLAGS & flag != 0)
+        .map(|flag| rule(vec![condition(0, Op::MaskedEq(flag), flag)?]))
+        .collect()
+}
+
+fn socket_rules() -> Result<Vec<SeccompRule>, String> {
+    let family = |family: libc::c_int| {
+        SeccompCondition::new(0, Len::Dword, Op::Ne, family as u64).map_err(|error| error.to_string())
+    };
+    let others = rule(
+        ALLOWED_FAMILIES
+            .into_iter()
+            .map(family)
+            .collect::<Result<_, _>>()?,
+    )?;
+    // The low bits of the type, without SOCK_CLOEXEC and SOCK_NONBLOCK.
+    let raw = rule(vec![
+        condition(1, Op::MaskedEq(0xf), libc::SOCK_RAW as u64)?,
+        family(libc::AF_NETLINK)?,
+    ])?;
+    let packet = rule(vec![condition(1, Op::MaskedEq(0xf), SOCK_PACKET)?])?;
+    Ok(vec![others, raw, packet])
+}
+
+fn program(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgram, String> {
+    let arch = std::env::consts::ARCH
+        .try_into()
+        .map_err(|error| format!("{error:?}"))?;
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno as u32),
+        arch,
+    );
+    filter
+        .and_then(TryInto::try_into)
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filters_compile() {
+        assert!(Filters::compile().is_ok());
+    }
+}
