@@ -1,0 +1,49 @@
+//! Where things are below the directory of installed runtimes.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::definition::{Family, PackageSet};
+
+pub(crate) const PYTHON_CLIENT: &str = include_str!("../../../../runtimes/python/bootstrap.py");
+pub(crate) const NODEJS_CLIENT: &str = include_str!("../../../../runtimes/nodejs/bootstrap.js");
+
+/// File name of a family's client inside `/var/runtime`.
+pub(crate) fn client(family: Family) -> Option<(&'static str, &'static str)> {
+    match family {
+        Family::Python => Some(("bootstrap.py", PYTHON_CLIENT)),
+        Family::Nodejs => Some(("bootstrap.js", NODEJS_CLIENT)),
+        Family::Custom => None,
+    }
+}
+
+/// What becomes `/var/runtime`: packages and client. The name changes with either, so that a new Lambent installs anew.
+pub(crate) fn runtime_dir(root: &Path, family: Family, set: &PackageSet) -> PathBuf {
+    let mut hash = Sha256::new();
+    set.packages
+        .iter()
+        .for_each(|package| hash.update(package.as_bytes()));
+    hash.update(client(family).map_or("", |(_, text)| text).as_bytes());
+    root.join("runtime")
+        .join(format!("{}-{}", set.name, &hex(&hash.finalize())[..12]))
+}
+
+/// An official Node.js binary: `bin/node` below.
+pub(crate) fn node_dir(root: &Path, version: &str) -> PathBuf {
+    root.join("node").join(version)
+}
+
+/// Names the host's own binary of a major version, looked up when runtimes were installed.
+pub(crate) fn host_node_note(root: &Path, major: &str) -> PathBuf {
+    root.join("node").join(format!("{major}.path"))
+}
+
+/// 64 digits that stay the same while the text does.
+pub(crate) fn version_hash(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,416 @@
+'use strict';
+/*
+ * The Node.js runtime client: fetches events from the Runtime API, calls the handler, posts what it returns.
+ *
+ * Behaves as AWS's own client does, in error bodies, log lines and context. Runs on Node.js 14 and later with nothing but
+ * its own modules. A response and the next poll are written in one go: one wake-up of the server instead of two.
+ */
+
+const fs = require('fs');
+const net = require('net');
+const path = require('path');
+const util = require('util');
+const { pathToFileURL } = require('url');
+
+const MAJOR = Number(process.versions.node.split('.')[0]);
+const BASE = '/2018-06-01/runtime/';
+const JSON_LOGS = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+const LEVELS = { TRACE: 0x07, DEBUG: 0x0b, INFO: 0x0f, WARN: 0x13, ERROR: 0x17, FATAL: 0x1b };
+const ORDER = Object.keys(LEVELS);
+
+let currentRequestId;
+
+// --- Logging -------------------------------------------------------------------------------------------------------
+
+const telemetryFd = process.env._LAMBDA_TELEMETRY_LOG_FD ? Number(process.env._LAMBDA_TELEMETRY_LOG_FD) : null;
+delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+
+function writeAll(fd, data) {
+  let at = 0;
+  while (at < data.length) {
+    try {
+      at += fs.writeSync(fd, data, at);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+    }
+  }
+}
+
+/** One log entry; framed, so that one of many lines stays one event. */
+function writeEntry(level, text) {
+  if (telemetryFd === null) {
+    writeAll(1, Buffer.from(text.replace(/\n/g, '\r') + '\n'));
+    return;
+  }
+  const message = Buffer.from(text + '\n');
+  const frame = Buffer.allocUnsafe(16 + message.length);
+  frame.writeUInt32BE(0xa55a0000 + LEVELS[level] - (JSON_LOGS ? 1 : 0), 0);
+  frame.writeUInt32BE(message.length, 4);
+  frame.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
+  message.copy(frame, 16);
+  writeAll(telemetryFd, frame);
+}
+
+function jsonEntry(level, args) {
+  const entry = { timestamp: new Date().toISOString(), level, requestId: currentRequestId };
+  const error = args.find((arg) => arg instanceof Error);
+  if (args.length === 1 && !(args[0] instanceof Error)) {
+    entry.message = args[0];
+    try {
+      return JSON.stringify(entry);
+    } catch (_) {
+      entry.message = util.format(args[0]);
+    }
+  } else {
+    entry.message = util.format(...args);
+  }
+  if (error) {
+    entry.errorType = error.name;
+    entry.errorMessage = error.message;
+    entry.stackTrace = typeof error.stack === 'string' ? error.stack.split('\n') : [];
+  }
+  return JSON.stringify(entry);
+}
+
+function log(level, ...args) {
+  if (JSON_LOGS) {
+    const least = ORDER.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL || 'INFO');
+    if (ORDER.indexOf(level) >= least) writeEntry(level, jsonEntry(level, args));
+    return;
+  }
+  const text = util.format(...args);
+  writeEntry(level, `${new Date().toISOString()}\t${currentRequestId}\t${level}\t${text}`);
+}
+
+function patchConsole() {
+  const methods = { log: 'INFO', info: 'INFO', debug: 'DEBUG', trace: 'TRACE', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
+  for (const [method, level] of Object.entries(methods)) {
+    console[method] = (...args) => log(level, ...args);
+  }
+}
+
+// --- Errors --------------------------------------------------------------------------------------------------------
+
+class RuntimeFault extends Error {
+  constructor(kind, message) {
+    super(message);
+    this.name = kind;
+  }
+}
+
+function isError(value) {
+  return value !== null && typeof value === 'object' && typeof value.name === 'string' &&
+    typeof value.message === 'string' && typeof value.stack === 'string';
+}
+
+function errorBody(error) {
+  if (isError(error)) {
+    return { errorType: error.name, errorMessage: error.message, trace: error.stack.split('\n') };
+  }
+  return { errorType: typeof error, errorMessage: String(error), trace: [] };
+}
+
+/** What the log shows of an error: its own members too. */
+function errorText(error) {
+  if (!isError(error)) return JSON.stringify(errorBody(error));
+  const shown = { errorType: error.name, errorMessage: error.message };
+  for (const key of Object.keys(error)) if (!(key in shown) && key !== 'name' && key !== 'message') shown[key] = error[key];
+  shown.stack = error.stack.split('\n');
+  try {
+    return JSON.stringify(shown);
+  } catch (_) {
+    return JSON.stringify(errorBody(error));
+  }
+}
+
+function logError(what, error) {
+  if (JSON_LOGS) log('ERROR', error);
+  else log('ERROR', `${what} \t${errorText(error)}`);
+}
+
+// --- The Runtime API -----------------------------------------------------------------------------------------------
+
+class RuntimeApi {
+  constructor(address) {
+    const [host, port] = address.split(':');
+    this.host = address;
+    this.buffer = Buffer.alloc(0);
+    this.waiting = [];
+    this.socket = net.connect({ host, port: Number(port || 80), noDelay: true });
+    this.socket.setNoDelay(true);
+    this.socket.on('data', (data) => this.received(data));
+    // The platform has gone away; so does the runtime.
+    this.socket.on('close', () => process._originalExit(1));
+    this.socket.on('error', () => process._originalExit(1));
+    this.next = Buffer.from(`GET ${BASE}invocation/next HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
+  }
+
+  received(data) {
+    this.buffer = this.buffer.length ? Buffer.concat([this.buffer, data]) : data;
+    for (;;) {
+      const end = this.buffer.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const lines = this.buffer.toString('latin1', 0, end).split('\r\n');
+      const headers = {};
+      for (let i = 1; i < lines.length; i++) {
+        const colon = lines[i].indexOf(':');
+        headers[lines[i].slice(0, colon).toLowerCase()] = lines[i].slice(colon + 1).trim();
+      }
+      const total = end + 4 + Number(headers['content-length'] || 0);
+      if (this.buffer.length < total) return;
+      const body = this.buffer.subarray(end + 4, total);
+      this.buffer = this.buffer.subarray(total);
+      const waiter = this.waiting.shift();
+      if (waiter) waiter({ status: Number(lines[0].split(' ')[1]), headers, body });
+    }
+  }
+
+  answer() {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  post(where, body, errorType) {
+    const bytes = Buffer.from(body);
+    const extra = errorType ? `Lambda-Runtime-Function-Error-Type: ${errorType.replace(/[^\x20-\x7e]/g, '?')}\r\n` : '';
+    const head = `POST ${BASE}${where} HTTP/1.1\r\nHost: ${this.host}\r\nContent-Type: application/json\r\n${extra}` +
+      `Content-Length: ${bytes.length}\r\n\r\n`;
+    return Buffer.concat([Buffer.from(head), bytes]);
+  }
+}
+
+// --- The handler ---------------------------------------------------------------------------------------------------
+
+const FUNCTION = /^([^.]*)\.(.*)$/;
+
+function findFile(base) {
+  for (const ending of ['', '.js', '.mjs', '.cjs']) {
+    const file = base + ending;
+    if (fs.existsSync(file) && fs.statSync(file).isFile()) return file;
+  }
+  return null;
+}
+
+async function loadModule(root, directory, name) {
+  const file = findFile(path.resolve(root, directory, name));
+  try {
+    if (file === null) return require(require.resolve(name, { paths: [path.resolve(root, directory)] }));
+    // import() takes CommonJS too, but only require gives a module that can be replaced and mocked as on AWS.
+    if (file.endsWith('.mjs') || (!file.endsWith('.cjs') && isModulePackage(path.dirname(file), root))) {
+      return await import(pathToFileURL(file).href);
+    }
+    return require(file);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw Object.assign(new RuntimeFault('Runtime.UserCodeSyntaxError', error.toString()), { stack: error.stack });
+    if (error && (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND')) {
+      const text = file === null ? `Error: Cannot find module '${name}'\nRequire stack:\n- /var/runtime/index.mjs` : error.toString();
+      throw new RuntimeFault('Runtime.ImportModuleError', text);
+    }
+    throw error;
+  }
+}
+
+/** Whether the nearest package.json says that `.js` files are ES modules. */
+function isModulePackage(directory, root) {
+  for (let at = directory; ; at = path.dirname(at)) {
+    const file = path.join(at, 'package.json');
+    if (fs.existsSync(file)) {
+      try {
+        return JSON.parse(fs.readFileSync(file, 'utf8')).type === 'module';
+      } catch (_) {
+        return false;
+      }
+    }
+    if (at === root || at === path.dirname(at)) return false;
+  }
+}
+
+async function findHandler() {
+  const root = process.env.LAMBDA_TASK_ROOT || '/var/task';
+  const full = process.env._HANDLER;
+  if (full.includes('..')) throw new RuntimeFault('Runtime.MalformedHandlerName', `'${full}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`);
+  const file = path.basename(full);
+  const directory = full.slice(0, full.length - file.length);
+  const match = file.match(FUNCTION);
+  if (!match || match.length !== 3) throw new RuntimeFault('Runtime.MalformedHandlerName', 'Bad handler');
+  const [, name, exported] = match;
+  const module = await loadModule(root, directory, name);
+  const pick = (from) => exported.split('.').reduce((value, key) => (value === undefined || value === null ? undefined : value[key]), from);
+  let handler = pick(module);
+  if (handler === undefined && module && module.default) handler = pick(module.default);
+  if (handler === undefined) throw new RuntimeFault('Runtime.HandlerNotFound', `${full} is undefined or not exported`);
+  if (typeof handler !== 'function') throw new RuntimeFault('Runtime.HandlerNotFound', `${full} is not a function`);
+  if (MAJOR >= 24 && handler.length > 2) {
+    throw new RuntimeFault('Runtime.CallbackHandlerDeprecated',
+      'AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later.');
+  }
+  return handler;
+}
+
+// --- Invocations ---------------------------------------------------------------------------------------------------
+
+function makeContext(headers, finish) {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  let waits = true;
+  const context = {
+    get callbackWaitsForEmptyEventLoop() { return waits; },
+    set callbackWaitsForEmptyEventLoop(value) { waits = value; },
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: parse(headers['lambda-runtime-client-context'], 'ClientContext'),
+    identity: parse(headers['lambda-runtime-cognito-identity'], 'CognitoIdentity'),
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+  if (headers['lambda-runtime-aws-tenant-id']) context.tenantId = headers['lambda-runtime-aws-tenant-id'];
+  if (MAJOR < 24) {
+    context.done = (error, result) => finish(error, result);
+    context.succeed = (result) => finish(null, result);
+    context.fail = (error) => finish(error === undefined || error === null ? 'handled' : error);
+  }
+  return context;
+}
+
+function parse(text, what) {
+  if (!text) return undefined;
+  try {
+    return JSON.parse(Buffer.from(text, 'latin1').toString('utf8'));
+  } catch (error) {
+    throw new Error(`Cannot parse ${what} as json: ${error.toString()}`);
+  }
+}
+
+/** Runs the handler; resolves with the bytes to post, when it is time to post them. */
+function invoke(api, handler, headers, body) {
+  const id = headers['lambda-runtime-aws-request-id'];
+  return new Promise((resolve) => {
+    let done = false;
+    let later = null;
+    const succeed = (result) => {
+      let text;
+      try {
+        text = JSON.stringify(result === undefined ? null : result);
+        if (text === undefined) text = 'null';
+      } catch (_) {
+        return fail(new Error('Unable to stringify response body'));
+      }
+      resolve(api.post(`invocation/${id}/response`, text));
+    };
+    const fail = (error) => {
+      logError('Invoke Error', error);
+      const shown = errorBody(error);
+      resolve(api.post(`invocation/${id}/error`, JSON.stringify(shown), shown.errorType));
+    };
+    const settle = (error, result) => (error !== undefined && error !== null ? fail(error) : succeed(result));
+    // Callbacks wait for the event loop to run empty, unless the function says otherwise; promises don't.
+    const finish = (error, result) => {
+      if (done) return;
+      done = true;
+      const now = (error !== undefined && error !== null) || !context.callbackWaitsForEmptyEventLoop;
+      if (now) setImmediate(settle, error, result);
+      else later = () => settle(error, result);
+    };
+    uncaught = (error) => {
+      if (!done || later) {
+        done = true;
+        later = null;
+        fail(error);
+      }
+    };
+    idle = () => {
+      const post = later;
+      later = null;
+      // Nothing is left to run and nothing was answered: AWS answers null.
+      if (post) post();
+      else if (!done) {
+        done = true;
+        succeed(null);
+      }
+    };
+    let context;
+    try {
+      context = makeContext(headers, finish);
+      const event = JSON.parse(body.toString('utf8'));
+      const result = handler(event, context, MAJOR < 24 ? (error, value) => finish(error, value) : undefined);
+      if (result !== null && typeof result === 'object' && typeof result.then === 'function') {
+        result.then(
+          (value) => { if (!done) { done = true; succeed(value); } },
+          (error) => { if (!done) { done = true; fail(error === undefined ? 'undefined' : error); } });
+      }
+    } catch (error) {
+      if (!done) { done = true; fail(error); }
+    }
+  });
+}
+
+/** What the running invocation does about errors that nobody caught, and about an empty event loop. */
+let uncaught = null;
+let idle = null;
+
+async function main() {
+  patchConsole();
+  process._originalExit = process.exit.bind(process);
+  const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+  const giveUp = async (error) => {
+    logError('Uncaught Exception', error);
+    const shown = errorBody(error);
+    api.socket.ref();
+    api.socket.write(api.post('init/error', JSON.stringify(shown), shown.errorType));
+    await api.answer();
+    process._originalExit(1);
+  };
+  process.on('uncaughtException', (error) => {
+    if (uncaught) {
+      // As on AWS, the process does not go on after this: its state is unknown.
+      const report = uncaught;
+      uncaught = null;
+      crashing = true;
+      report(error);
+    } else {
+      giveUp(error);
+    }
+  });
+  process.on('unhandledRejection', (reason) => {
+    const fault = new RuntimeFault('Runtime.UnhandledPromiseRejection', isError(reason) ? `${reason.name}: ${reason.message}` : String(reason));
+    fault.reason = isError(reason) ? { errorType: reason.name, errorMessage: reason.message, stack: reason.stack.split('\n') } : reason;
+    fault.promise = {};
+    process.emit('uncaughtException', fault);
+  });
+  process.on('beforeExit', () => { if (idle) idle(); });
+  let crashing = false;
+  let handler;
+  try {
+    handler = await findHandler();
+  } catch (error) {
+    return giveUp(error);
+  }
+  api.socket.write(api.next);
+  for (let posted = false; ; posted = true) {
+    api.socket.ref();
+    if (posted) {
+      const accepted = await api.answer();
+      if (accepted.status >= 400 && accepted.status !== 413) writeEntry('ERROR', `The runtime API refused the response: ${accepted.body}`);
+    }
+    const { headers, body } = await api.answer();
+    currentRequestId = headers['lambda-runtime-aws-request-id'];
+    if (headers['lambda-runtime-trace-id']) process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'];
+    else delete process.env._X_AMZN_TRACE_ID;
+    // The connection must not keep the event loop from running empty while the handler works.
+    api.socket.unref();
+    const bytes = await invoke(api, handler, headers, body);
+    uncaught = null;
+    idle = null;
+    api.socket.ref();
+    if (crashing) {
+      api.socket.write(bytes);
+      await api.answer();
+      process._originalExit(129);
+    }
+    api.socket.write(Buffer.concat([bytes, api.next]));
+  }
+}
+
+main();
