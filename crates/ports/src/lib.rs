@@ -6,6 +6,7 @@ pub mod api;
 pub mod blob;
 pub mod code;
 pub mod invoke;
+pub mod log_store;
 pub mod logs;
 pub mod runtime_api;
 pub mod runtimes;
