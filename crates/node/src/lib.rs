@@ -2,6 +2,10 @@
 
 pub mod cli;
 mod code_links;
+mod coverage;
 mod metrics_page;
 mod own_service;
+mod server;
 mod shard_thread;
+
+pub use lambent_sandbox_linux::launcher_main;

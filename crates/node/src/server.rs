@@ -1,0 +1,247 @@
+//! A server: everything opened, wired and running; and stopped again, in order.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use lambent_api_kit::lambda_fault;
+use lambent_blob_fs::FsCode;
+use lambent_control::{Control, ControlParts, ControlService};
+use lambent_domain::{AccountId, Region, Scope};
+use lambent_invoke::log::LogPipeline;
+use lambent_invoke::{FunctionTable, InvokeMetrics, Options, ShardParts};
+use lambent_kit::clock::{Clock, SystemClock};
+use lambent_kit::random::{Random, SystemRandom};
+use lambent_logs::{Logs, LogsService};
+use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
+use lambent_ports::api::ApiService;
+use lambent_ports::code::CodeStore;
+use lambent_ports::log_store::LogStore;
+use lambent_ports::logs::LogSink;
+use lambent_ports::runtimes::RuntimeCatalog;
+use lambent_ports::store::{ChangeListener, FunctionStore};
+use lambent_runtime_front::HttpRuntimeFront;
+use lambent_runtimes::Catalog;
+use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
+use lambent_store_sqlite::{DataDirLock, SqliteStore};
+use lambent_sts::{Sts, StsService};
+use tokio::sync::watch;
+
+use crate::cli::options::ServeOptions;
+use crate::code_links::CodeLinks;
+use crate::metrics_page::MetricsPage;
+use crate::own_service::OwnService;
+use crate::shard_thread::{self, ShardSetup};
+
+/// How often old log events are dropped.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// Threads for everything but invokes.
+const CONTROL_THREADS: usize = 2;
+
+/// Everything that has been opened and not yet started.
+struct Opened {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    launcher: Arc<LauncherClient>,
+    store: Arc<SqliteStore>,
+    code: Arc<FsCode>,
+    logs: Arc<LogsSqlite>,
+    runtimes: Arc<Catalog>,
+    scope: Scope,
+    _lock: DataDirLock,
+}
+
+/// Runs a server until it is told to stop. `ready` is called with the address when requests are taken.
+pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::Result<()> {
+    options.check()?;
+    let opened = open(options)?;
+    let listener = std::net::TcpListener::bind(options.listen)
+        .with_context(|| format!("--listen {}", options.listen))?;
+    listener.set_nonblocking(true)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    let (stop, stopped) = watch::channel(false);
+    let (shard, log) = control.block_on(start(options, &opened, listener, stopped))?;
+    std::fs::write(options.data_dir.join("endpoint"), format!("{url}\n"))?;
+    ready(&url);
+    control.block_on(until_told())?;
+    tracing::info!(grace_s = options.grace_s, "stopping: running invokes may finish");
+    stop.send_replace(true);
+    shard
+        .join()
+        .map_err(|_| anyhow::anyhow!("the shard's thread panicked"))?;
+    let flushed = control.block_on(tokio::time::timeout(Duration::from_secs(5), log.finish()));
+    if flushed.is_err() {
+        tracing::warn!("some log events were not written");
+    }
+    let _ = std::fs::remove_file(options.data_dir.join("endpoint"));
+    control.shutdown_timeout(Duration::from_secs(1));
+    Ok(())
+}
+
+fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
+    let dir = &options.data_dir;
+    make_private(dir).with_context(|| format!("data directory {}", dir.display()))?;
+    let dir = &dir.canonicalize()?;
+    let lock = DataDirLock::acquire(dir)?;
+    // First of all: the launcher is a copy of this process without its threads.
+    let launcher = LauncherClient::spawn(&LauncherOptions {
+        executable: "/proc/self/exe".into(),
+        state_dir: dir.join("sandboxes"),
+    })
+    .context("sandboxes can't be made on this host; see: lambent doctor")?;
+    for degraded in launcher.degraded() {
+        tracing::warn!("{degraded}");
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let max_bytes = options.logs_max_mb << 20;
+    let scope = Scope {
+        account: AccountId::parse(&options.account_id).context("--account-id")?,
+        region: Region::parse(&options.region).context("--region")?,
+    };
+    Ok(Opened {
+        launcher: Arc::new(launcher),
+        store: SqliteStore::open(dir, &*random)?,
+        code: Arc::new(FsCode::open(dir)?),
+        logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
+        runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
+        clock,
+        random,
+        scope,
+        _lock: lock,
+    })
+}
+
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+async fn start(
+    options: &ServeOptions,
+    opened: &Opened,
+    listener: std::net::TcpListener,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<(std::thread::JoinHandle<()>, Arc<LogPipeline>)> {
+    let table = Arc::new(FunctionTable::default());
+    opened
+        .store
+        .subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>)
+        .await?;
+    let metrics = Arc::new(InvokeMetrics::default());
+    let links = Arc::new(CodeLinks::new(
+        &opened.random.bytes16(),
+        Arc::clone(&opened.clock),
+    ));
+    let control = Control::new(ControlParts {
+        store: Arc::clone(&opened.store) as Arc<dyn FunctionStore>,
+        code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
+        runtimes: Arc::clone(&opened.runtimes) as Arc<dyn RuntimeCatalog>,
+        links: Arc::clone(&links) as _,
+        clock: Arc::clone(&opened.clock),
+        random: Arc::clone(&opened.random),
+        account_concurrency: options.account_concurrency,
+    });
+    control.resume().await?;
+    let logs = Logs::new(
+        Arc::clone(&opened.logs) as Arc<dyn LogStore>,
+        Arc::clone(&opened.clock),
+    );
+    tokio::spawn(expire(Arc::clone(&opened.logs)));
+    let own = OwnService {
+        code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
+        links,
+        metrics: MetricsPage {
+            invoke: Arc::clone(&metrics),
+        },
+        clock: Arc::clone(&opened.clock),
+    };
+    let services: Vec<Arc<dyn ApiService>> = vec![
+        Arc::new(ControlService(control)),
+        Arc::new(LogsService(Arc::clone(&logs))),
+        Arc::new(StsService(Arc::new(Sts))),
+        Arc::new(own),
+    ];
+    let log = LogPipeline::start(
+        logs as Arc<dyn LogSink>,
+        Arc::clone(&opened.clock),
+        Arc::clone(&metrics),
+    )?;
+    let shard = shard_thread::start(ShardSetup {
+        listener,
+        make_parts: shard_parts(options, opened, table, metrics, Arc::clone(&log)),
+        services,
+        control: tokio::runtime::Handle::current(),
+        lambda_fault: lambda_fault::to_response,
+        function_name_pattern: lambent_wire::lambda::shapes::RE_NAMESPACED_FUNCTION_NAME.text(),
+        default_scope: opened.scope.clone(),
+        stop,
+        grace: Duration::from_secs(options.grace_s),
+    })?;
+    Ok((shard, log))
+}
+
+fn shard_parts(
+    options: &ServeOptions,
+    opened: &Opened,
+    table: Arc<FunctionTable>,
+    metrics: Arc<InvokeMetrics>,
+    log: Arc<LogPipeline>,
+) -> Box<dyn FnOnce(Rc<HttpRuntimeFront>) -> ShardParts + Send> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let concurrent_starts = if options.concurrent_starts == 0 {
+        4 * cores
+    } else {
+        options.concurrent_starts
+    };
+    let settings = Options {
+        account_concurrency: options.account_concurrency,
+        concurrent_starts,
+        keep_alive: Duration::from_secs(options.keep_alive_s),
+        freeze_after: Duration::from_millis(options.freeze_after_ms),
+    };
+    let sandboxes = Arc::clone(&opened.launcher);
+    let runtimes = Arc::clone(&opened.runtimes);
+    let code = Arc::clone(&opened.code);
+    let (clock, random) = (Arc::clone(&opened.clock), Arc::clone(&opened.random));
+    Box::new(move |front| ShardParts {
+        table,
+        sandboxes,
+        runtimes,
+        code,
+        front,
+        log,
+        clock,
+        random,
+        metrics,
+        options: settings,
+    })
+}
+
+async fn expire(logs: Arc<LogsSqlite>) {
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        if let Err(error) = logs.expire().await {
+            tracing::warn!(%error, "old log events could not be dropped");
+        }
+    }
+}
+
+/// SIGTERM or SIGINT.
+async fn until_told() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
