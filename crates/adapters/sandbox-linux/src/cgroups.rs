@@ -1,26 +1,34 @@
-//! Limits by control groups, of both versions. A sandbox's directories are children of one directory per launcher,
-//! inside whatever group the server itself is in.
+//! Limits by control groups, of both versions. A sandbox's directories are children of one directory per launcher.
+//!
+//! Version 1 has a hierarchy per controller: the launcher's directory is made inside the group that the server is in.
+//! Version 2 has one, and a group that has processes can't have limited children: the launcher's directory is made in
+//! the nearest ancestor that allows it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Period of the CPU quota, µs: the kernel's default.
-const CPU_PERIOD_US: u64 = 100_000;
-/// Smallest quota that the kernel takes, µs.
-const MIN_CPU_QUOTA_US: u64 = 1_000;
 /// Memory that buys one CPU, MB (`domain::limits::MEMORY_MB_PER_VCPU`).
-const MEMORY_MB_PER_VCPU: u64 = 1_769;
+pub(crate) const MEMORY_MB_PER_VCPU: u64 = 1_769;
 /// Name prefix of a launcher's directory; its process id follows.
-const PREFIX: &str = "lambent-";
+pub(crate) const PREFIX: &str = "lambent-";
+/// Version 1 controllers that are used where they are mounted.
+const V1_CONTROLLERS: [&str; 4] = ["memory", "cpu", "pids", "freezer"];
+/// Without these a hierarchy is not worth using.
+const NEEDED: [&str; 2] = ["memory", "pids"];
+/// In a container whose processes all sit in the root of its cgroup namespace: where they are moved.
+const CONTAINER_LEAF: &str = "init";
 
-/// What this host offers.
+/// A sandbox's directories, by controller.
+pub(crate) type Dirs = Vec<(String, PathBuf)>;
+
+/// Where the launcher makes its sandboxes' groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cgroups {
     /// One directory per controller.
     V1 {
-        controllers: HashMap<&'static str, PathBuf>,
+        controllers: BTreeMap<&'static str, PathBuf>,
     },
     /// One directory.
     V2 { dir: PathBuf },
@@ -28,137 +36,124 @@ pub(crate) enum Cgroups {
     None { reason: String },
 }
 
-const V1_CONTROLLERS: [&str; 4] = ["memory", "cpu", "pids", "freezer"];
+/// The groups that this process is in.
+#[derive(Debug, PartialEq, Eq)]
+enum Own {
+    V1(BTreeMap<&'static str, PathBuf>),
+    V2 { mount: PathBuf, group: PathBuf },
+    None,
+}
 
-impl Cgroups {
-    /// Looks at the mounted hierarchies, and makes the launcher's own directory in each.
-    pub(crate) fn open() -> Self {
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let found = Self::find(&own, &mounts);
-        match found.prepare(&format!("{PREFIX}{}", std::process::id())) {
-            Ok(prepared) => prepared,
-            Err(reason) => Cgroups::None { reason },
-        }
-    }
-
-    /// The directories of this process.
+impl Own {
+    /// From the texts of `/proc/self/cgroup` and `/proc/self/mounts`.
     fn find(own: &str, mounts: &str) -> Self {
         let groups: Vec<(&str, &str)> = own
             .lines()
             .filter_map(|line| line.split_once(':').and_then(|(_, rest)| rest.split_once(':')))
             .collect();
-        let mut controllers = HashMap::new();
-        let mut unified = None;
+        let mut controllers = BTreeMap::new();
+        let mut unified = Own::None;
         for line in mounts.lines() {
             let mut words = line.split(' ').skip(1);
             let (Some(target), Some(kind), Some(options)) = (words.next(), words.next(), words.next()) else {
                 continue;
             };
             let below = |path: &str| Path::new(target).join(path.trim_start_matches('/'));
-            if kind == "cgroup" {
-                for name in V1_CONTROLLERS {
-                    let group = groups
-                        .iter()
-                        .find(|(names, _)| names.split(',').any(|found| found == name));
-                    if options.split(',').any(|option| option == name)
-                        && let Some((_, path)) = group
-                    {
-                        controllers.insert(name, below(path));
-                    }
-                }
-            } else if kind == "cgroup2" {
-                unified = groups
+            let group_of = |name: &str| {
+                groups
                     .iter()
-                    .find(|(names, _)| names.is_empty())
-                    .map(|(_, path)| below(path));
+                    .find(|(names, _)| names.split(',').any(|found| found == name))
+                    .map(|(_, path)| below(path))
+            };
+            if kind == "cgroup" {
+                for name in V1_CONTROLLERS
+                    .into_iter()
+                    .filter(|name| options.split(',').any(|option| option == *name))
+                {
+                    controllers.extend(group_of(name).map(|dir| (name, dir)));
+                }
+            } else if kind == "cgroup2"
+                && let Some(group) = group_of("")
+            {
+                unified = Own::V2 {
+                    mount: target.into(),
+                    group,
+                };
             }
         }
-        match unified {
-            _ if controllers.contains_key("memory") => Cgroups::V1 { controllers },
-            Some(dir) => Cgroups::V2 { dir },
-            None => Cgroups::None {
-                reason: "no cgroup hierarchy is mounted".into(),
-            },
+        if NEEDED.iter().all(|name| controllers.contains_key(name)) {
+            Own::V1(controllers)
+        } else {
+            unified
         }
     }
+}
 
-    fn prepare(self, name: &str) -> Result<Self, String> {
-        let make = |dir: &Path| -> Result<PathBuf, String> {
-            let own = dir.join(name);
-            fs::create_dir_all(&own).map_err(|error| format!("{}: {error}", own.display()))?;
-            Ok(own)
+impl Cgroups {
+    /// Looks at the mounted hierarchies, and makes the launcher's own directory in each.
+    pub(crate) fn open() -> Self {
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        Self::prepare(
+            Own::find(&own, &mounts),
+            &format!("{PREFIX}{}", std::process::id()),
+        )
+    }
+
+    fn prepare(own: Own, name: &str) -> Self {
+        let prepared = match own {
+            Own::V1(controllers) => prepare_v1(controllers, name),
+            Own::V2 { mount, group } => prepare_v2(&mount, &group, name),
+            Own::None => Err("no control groups with memory and pids are mounted".into()),
         };
-        match self {
-            Cgroups::V1 { controllers } => {
-                let controllers: Result<_, String> = controllers
-                    .into_iter()
-                    .map(|(controller, dir)| Ok((controller, make(&dir)?)))
-                    .collect();
-                Ok(Cgroups::V1 {
-                    controllers: controllers?,
-                })
+        prepared.unwrap_or_else(|reason| Cgroups::None { reason })
+    }
+
+    /// What is not enforced, in a sentence.
+    pub(crate) fn lacking(&self) -> Option<String> {
+        let cpu = match self {
+            Cgroups::V1 { controllers } => controllers.contains_key("cpu"),
+            Cgroups::V2 { dir } => controls(dir, "cpu"),
+            Cgroups::None { reason } => {
+                return Some(format!(
+                    "memory and CPU limits are not enforced, and nothing is frozen: {reason}"
+                ));
             }
-            Cgroups::V2 { dir } => {
-                let own = make(&dir)?;
-                let enabled = fs::read_to_string(dir.join("cgroup.subtree_control")).unwrap_or_default();
-                let wanted = ["memory", "cpu", "pids"];
-                let missing = wanted
-                    .iter()
-                    .any(|name| !enabled.split_whitespace().any(|found| found == *name));
-                let result = if missing {
-                    fs::write(dir.join("cgroup.subtree_control"), "+memory +cpu +pids")
-                } else {
-                    Ok(())
-                };
-                let result =
-                    result.and_then(|()| fs::write(own.join("cgroup.subtree_control"), "+memory +cpu +pids"));
-                match result {
-                    Ok(()) => Ok(Cgroups::V2 { dir: own }),
-                    Err(error) => {
-                        let _ = fs::remove_dir(&own);
-                        Err(format!(
-                            "controllers are not delegated to {}: {error}",
-                            dir.display()
-                        ))
-                    }
-                }
-            }
-            none @ Cgroups::None { .. } => Ok(none),
-        }
+        };
+        (!cpu).then(|| "CPU shares are not enforced: the cpu controller is not available".into())
     }
 
     fn parents(&self) -> Vec<(&'static str, &Path)> {
         match self {
             Cgroups::V1 { controllers } => controllers
                 .iter()
-                .map(|(controller, dir)| (*controller, dir.as_path()))
+                .map(|(name, dir)| (*name, dir.as_path()))
                 .collect(),
             Cgroups::V2 { dir } => vec![("unified", dir)],
             Cgroups::None { .. } => Vec::new(),
         }
     }
 
-    /// A sandbox's directories, by controller, with their limits set.
-    pub(crate) fn create(
-        &self,
-        id: &str,
-        memory_mb: u32,
-        processes: u64,
-    ) -> io::Result<Vec<(String, PathBuf)>> {
+    /// The launcher's own directories: what a successor has to clear if this launcher is killed.
+    pub(crate) fn own_dirs(&self) -> Vec<PathBuf> {
+        self.parents()
+            .into_iter()
+            .map(|(_, dir)| dir.to_owned())
+            .collect()
+    }
+
+    /// A sandbox's directories, by controller, without limits yet.
+    pub(crate) fn create(&self, name: &str) -> io::Result<Dirs> {
         let mut dirs = Vec::new();
         for (controller, parent) in self.parents() {
-            let dir = parent.join(id);
-            fs::create_dir(&dir)?;
+            let dir = parent.join(name);
+            if let Err(error) = fs::create_dir(&dir) {
+                remove(&dirs);
+                return Err(error);
+            }
             dirs.push((controller.to_owned(), dir));
         }
-        let result = dirs
-            .iter()
-            .try_for_each(|(controller, dir)| limit(controller, dir, memory_mb, processes));
-        if result.is_err() {
-            remove(&dirs);
-        }
-        result.map(|()| dirs)
+        Ok(dirs)
     }
 
     /// Removes the launcher's own directories; empty by now.
@@ -168,7 +163,8 @@ impl Cgroups {
         }
     }
 
-    /// Removes what launchers left behind that are gone: after `kill -9` of a whole process group, or a power cut.
+    /// Removes empty directories of launchers that are gone. Never kills: by name alone another instance's, behind
+    /// another pid namespace, could be mistaken for a dead one's, but while it has processes it can't be removed.
     pub(crate) fn sweep(&self) {
         for (_, own) in self.parents() {
             let Some(parent) = own.parent() else { continue };
@@ -191,118 +187,160 @@ impl Cgroups {
     }
 }
 
-fn limit(controller: &str, dir: &Path, memory_mb: u32, processes: u64) -> io::Result<()> {
+fn prepare_v1(own: BTreeMap<&'static str, PathBuf>, name: &str) -> Result<Cgroups, String> {
+    let mut controllers = BTreeMap::new();
+    for (controller, group) in own {
+        let dir = group.join(name);
+        if let Err(error) = fs::create_dir_all(&dir) {
+            for made in controllers.values() {
+                let _ = fs::remove_dir(made);
+            }
+            return Err(format!("{}: {error}", dir.display()));
+        }
+        controllers.insert(controller, dir);
+    }
+    Ok(Cgroups::V1 { controllers })
+}
+
+/// From the own group upwards, the first that may have limited children. A service manager delegates a subtree to
+/// users and to services that ask for it; root may use any.
+fn prepare_v2(mount: &Path, group: &Path, name: &str) -> Result<Cgroups, String> {
+    let mut reason = None;
+    for dir in group.ancestors().take_while(|dir| dir.starts_with(mount)) {
+        match make_v2(dir, name) {
+            Ok(dir) => return Ok(Cgroups::V2 { dir }),
+            Err(error) => drop(reason.get_or_insert(format!("{}: {error}", dir.display()))),
+        }
+    }
+    // The root of a cgroup namespace, as in a container: its processes make room, as is usual there.
+    if group == mount
+        && vacate(group).is_ok()
+        && let Ok(dir) = make_v2(group, name)
+    {
+        return Ok(Cgroups::V2 { dir });
+    }
+    Err(format!(
+        "controllers are not delegated: {}",
+        reason.unwrap_or_default()
+    ))
+}
+
+fn make_v2(dir: &Path, name: &str) -> io::Result<PathBuf> {
+    // Moving a process between groups takes this right on their common ancestor, which `dir` is.
+    rustix::fs::access(dir.join("cgroup.procs"), rustix::fs::Access::WRITE_OK)?;
+    enable(dir)?;
+    let own = dir.join(name);
+    fs::create_dir_all(&own)?;
+    match enable(&own) {
+        Ok(()) => Ok(own),
+        Err(error) => {
+            let _ = fs::remove_dir(&own);
+            Err(error)
+        }
+    }
+}
+
+fn controls(dir: &Path, controller: &str) -> bool {
+    let enabled = fs::read_to_string(dir.join("cgroup.subtree_control")).unwrap_or_default();
+    enabled.split_whitespace().any(|found| found == controller)
+}
+
+/// Hands the controllers down to children. The cpu controller is often not delegated: it is used where it is there.
+fn enable(dir: &Path) -> io::Result<()> {
+    let file = dir.join("cgroup.subtree_control");
+    if !controls(dir, "cpu") {
+        let _ = fs::write(&file, "+cpu");
+    }
+    if NEEDED.iter().all(|name| controls(dir, name)) {
+        return Ok(());
+    }
+    fs::write(&file, "+memory +pids")
+}
+
+fn vacate(dir: &Path) -> io::Result<()> {
+    let leaf = dir.join(CONTAINER_LEAF);
+    fs::create_dir_all(&leaf)?;
+    for pid in fs::read_to_string(dir.join("cgroup.procs"))?.lines() {
+        fs::write(leaf.join("cgroup.procs"), pid)?;
+    }
+    Ok(())
+}
+
+/// Sets a sandbox's limits.
+pub(crate) fn limit(dirs: &Dirs, memory_mb: u32, processes: u64) -> io::Result<()> {
     let bytes = (u64::from(memory_mb) << 20).to_string();
-    match controller {
-        "memory" => {
-            fs::write(dir.join("memory.limit_in_bytes"), &bytes)?;
-            // Only where swap accounting is on.
-            let _ = fs::write(dir.join("memory.memsw.limit_in_bytes"), &bytes);
-            let _ = fs::write(dir.join("memory.swappiness"), "0");
+    for (controller, dir) in dirs {
+        match controller.as_str() {
+            "memory" => {
+                fs::write(dir.join("memory.limit_in_bytes"), &bytes)?;
+                // Only where swap accounting is on.
+                let _ = fs::write(dir.join("memory.memsw.limit_in_bytes"), &bytes);
+                let _ = fs::write(dir.join("memory.swappiness"), "0");
+            }
+            "pids" => fs::write(dir.join("pids.max"), processes.to_string())?,
+            "cpu" => {
+                // Weight even before the quota is on: an init may use what is free, but not more than its share of it.
+                let shares = (u64::from(memory_mb) * 1_024 / MEMORY_MB_PER_VCPU).max(2);
+                let _ = fs::write(dir.join("cpu.shares"), shares.to_string());
+            }
+            "unified" => {
+                fs::write(dir.join("memory.max"), &bytes)?;
+                let _ = fs::write(dir.join("memory.swap.max"), "0");
+                fs::write(dir.join("pids.max"), processes.to_string())?;
+                let weight = (u64::from(memory_mb) * 100 / MEMORY_MB_PER_VCPU).clamp(1, 10_000);
+                let _ = fs::write(dir.join("cpu.weight"), weight.to_string());
+            }
+            _ => {}
         }
-        "pids" => fs::write(dir.join("pids.max"), processes.to_string())?,
-        "cpu" => {
-            // Weight even before the quota is on: an init may use what is free, but not more than its share of it.
-            let shares = (u64::from(memory_mb) * 1_024 / MEMORY_MB_PER_VCPU).max(2);
-            let _ = fs::write(dir.join("cpu.shares"), shares.to_string());
-        }
-        "unified" => {
-            fs::write(dir.join("memory.max"), &bytes)?;
-            let _ = fs::write(dir.join("memory.swap.max"), "0");
-            fs::write(dir.join("pids.max"), processes.to_string())?;
-            let weight = (u64::from(memory_mb) * 100 / MEMORY_MB_PER_VCPU).clamp(1, 10_000);
-            let _ = fs::write(dir.join("cpu.weight"), weight.to_string());
-        }
-        _ => {}
     }
     Ok(())
 }
 
 /// Puts the calling process into each directory.
-pub(crate) fn join(dirs: &[(String, PathBuf)]) -> io::Result<()> {
+pub(crate) fn join(dirs: &Dirs) -> io::Result<()> {
     for (_, dir) in dirs {
         fs::write(dir.join("cgroup.procs"), "0")?;
     }
     Ok(())
 }
 
+/// Lets frozen processes run. In version 1 a frozen process does not even die of SIGKILL.
+pub(crate) fn thaw(dir: &Path) {
+    for (file, value) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+        let path = dir.join(file);
+        if path.exists() {
+            let _ = fs::write(path, value);
+        }
+    }
+}
+
 /// Removes a sandbox's directories; `false` while the kernel still counts processes in them.
-pub(crate) fn remove(dirs: &[(String, PathBuf)]) -> bool {
+pub(crate) fn remove(dirs: &Dirs) -> bool {
     dirs.iter().all(|(_, dir)| match fs::remove_dir(dir) {
         Ok(()) => true,
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     })
 }
 
-/// The server's view of one sandbox's directories.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Group {
-    dirs: HashMap<String, PathBuf>,
-    cpu_quota_us: u64,
-}
-
-impl Group {
-    pub(crate) fn new(dirs: Vec<(String, PathBuf)>, memory_mb: u32) -> Self {
-        let quota = (u64::from(memory_mb) * CPU_PERIOD_US / MEMORY_MB_PER_VCPU).max(MIN_CPU_QUOTA_US);
-        Group {
-            dirs: dirs.into_iter().collect(),
-            cpu_quota_us: quota,
-        }
-    }
-
-    fn write(&self, controller: &str, file: &str, value: &str) {
-        if let Some(dir) = self.dirs.get(controller) {
-            // The sandbox may be gone already; there is nothing to limit then.
-            let _ = fs::write(dir.join(file), value);
-        }
-    }
-
-    fn read(&self, controller: &str, file: &str) -> Option<String> {
-        fs::read_to_string(self.dirs.get(controller)?.join(file)).ok()
-    }
-
-    /// Holds the sandbox to its share of a CPU, or lets it use what is free.
-    pub(crate) fn throttle(&self, on: bool) {
-        let quota = self.cpu_quota_us;
-        self.write(
-            "cpu",
-            "cpu.cfs_quota_us",
-            &if on { quota.to_string() } else { "-1".to_owned() },
-        );
-        let max = if on {
-            format!("{quota} {CPU_PERIOD_US}")
-        } else {
-            format!("max {CPU_PERIOD_US}")
-        };
-        self.write("unified", "cpu.max", &max);
-    }
-
-    pub(crate) fn freeze(&self, on: bool) {
-        self.write("freezer", "freezer.state", if on { "FROZEN" } else { "THAWED" });
-        self.write("unified", "cgroup.freeze", if on { "1" } else { "0" });
-    }
-
-    /// Peak memory in bytes; zero when the host can't tell.
-    pub(crate) fn max_memory_bytes(&self) -> u64 {
-        let text = self
-            .read("memory", "memory.max_usage_in_bytes")
-            .or_else(|| self.read("unified", "memory.peak"));
-        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-    }
-
-    /// How often the out-of-memory killer has acted here.
-    pub(crate) fn oom_kills(&self) -> u64 {
-        let text = self
-            .read("memory", "memory.oom_control")
-            .or_else(|| self.read("unified", "memory.events"));
-        text.unwrap_or_default()
+/// Ends whatever runs in a directory of a launcher that is gone for certain, and tries to remove it.
+pub(crate) fn clear(own: &Path) -> bool {
+    for sandbox in fs::read_dir(own)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+    {
+        thaw(&sandbox);
+        let processes = fs::read_to_string(sandbox.join("cgroup.procs")).unwrap_or_default();
+        for pid in processes
             .lines()
-            .find_map(|line| {
-                line.strip_prefix("oom_kill ")
-                    .and_then(|count| count.trim().parse().ok())
-            })
-            .unwrap_or(0)
+            .filter_map(|line| rustix::process::Pid::from_raw(line.parse().ok()?))
+        {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        let _ = fs::remove_dir(&sandbox);
     }
+    remove(&vec![(String::new(), own.to_owned())])
 }
 
 #[cfg(test)]
@@ -312,46 +350,99 @@ mod tests {
     #[test]
     fn version_1_directories_are_found_inside_the_own_group() {
         let own = "8:pids:/\n4:memory:/a/b\n1:cpu,cpuacct:/c\n0::/\n";
-        let mounts = "cgroup /cg/cpu cgroup rw,cpu,cpuacct 0 0\ncgroup /cg/memory cgroup rw,memory 0 0\ncgroup2 /cg/u cgroup2 rw 0 0\n";
-        let Cgroups::V1 { controllers } = Cgroups::find(own, mounts) else {
+        let mounts = "cgroup /cg/cpu cgroup rw,cpu,cpuacct 0 0\ncgroup /cg/memory cgroup rw,memory 0 0\n\
+                      cgroup /cg/pids cgroup rw,pids 0 0\ncgroup2 /cg/u cgroup2 rw 0 0\n";
+        let Own::V1(controllers) = Own::find(own, mounts) else {
             panic!("version 1")
         };
         assert_eq!(controllers["memory"], Path::new("/cg/memory/a/b"));
         assert_eq!(controllers["cpu"], Path::new("/cg/cpu/c"));
-        assert!(!controllers.contains_key("pids"));
+        assert!(!controllers.contains_key("freezer"));
+    }
+
+    /// A group with its files as the kernel shows them.
+    fn v2_group(dir: &Path, subtree_control: &str) {
+        fs::create_dir_all(dir).unwrap();
+        fs::write(dir.join("cgroup.procs"), "").unwrap();
+        fs::write(dir.join("cgroup.subtree_control"), subtree_control).unwrap();
     }
 
     #[test]
     fn version_2_limits_are_written_in_its_own_words() {
-        let dir = tempfile::tempdir().unwrap();
-        let mounts = format!("cgroup2 {} cgroup2 rw 0 0\n", dir.path().display());
-        fs::create_dir(dir.path().join("user")).unwrap();
-        fs::write(dir.path().join("user/cgroup.subtree_control"), "memory pids cpu").unwrap();
-        let groups = Cgroups::find("0::/user\n", &mounts).prepare("lambent-1").unwrap();
-        let dirs = groups.create("abc", 1_769, 64).unwrap();
+        let top = tempfile::tempdir().unwrap();
+        v2_group(&top.path().join("user"), "cpu memory pids");
+        let mounts = format!("cgroup2 {} cgroup2 rw 0 0\n", top.path().display());
+        let groups = Cgroups::prepare(Own::find("0::/user\n", &mounts), "lambent-1");
+        assert_eq!(
+            groups,
+            Cgroups::V2 {
+                dir: top.path().join("user/lambent-1")
+            }
+        );
+        let dirs = groups.create("abc").unwrap();
         assert_eq!(
             dirs,
-            [("unified".to_owned(), dir.path().join("user/lambent-1/abc"))]
+            [("unified".to_owned(), top.path().join("user/lambent-1/abc"))]
         );
+        limit(&dirs, 1_769, 64).unwrap();
         let read = |file: &str| fs::read_to_string(dirs[0].1.join(file)).unwrap();
         assert_eq!(
             (read("memory.max"), read("pids.max")),
-            (1_854_930_944u64.to_string(), "64".to_owned())
+            ("1854930944".to_owned(), "64".to_owned())
         );
-        let group = Group::new(dirs.clone(), 1_769);
-        group.throttle(true);
-        assert_eq!(read("cpu.max"), "100000 100000");
-        group.throttle(false);
-        assert_eq!(read("cpu.max"), "max 100000");
-        group.freeze(true);
-        assert_eq!(read("cgroup.freeze"), "1");
-        fs::write(dirs[0].1.join("memory.peak"), "4096\n").unwrap();
-        fs::write(dirs[0].1.join("memory.events"), "low 0\noom 3\noom_kill 2\n").unwrap();
-        assert_eq!((group.max_memory_bytes(), group.oom_kills()), (4096, 2));
+        assert_eq!(
+            (read("memory.swap.max"), read("cpu.weight")),
+            ("0".to_owned(), "100".to_owned())
+        );
+    }
+
+    #[test]
+    fn in_version_2_an_ancestor_is_used_where_the_own_group_refuses() {
+        let top = tempfile::tempdir().unwrap();
+        let slice = top.path().join("slice");
+        v2_group(&slice, "memory pids");
+        let scope = slice.join("session.scope");
+        fs::create_dir(&scope).unwrap();
+        fs::write(scope.join("cgroup.procs"), "").unwrap();
+        // Nothing can be written to it: what the kernel's EBUSY does for a group that has processes.
+        fs::create_dir(scope.join("cgroup.subtree_control")).unwrap();
+        let own = Own::V2 {
+            mount: top.path().into(),
+            group: scope.clone(),
+        };
+        let groups = Cgroups::prepare(own, "lambent-1");
+        assert_eq!(
+            groups,
+            Cgroups::V2 {
+                dir: slice.join("lambent-1")
+            }
+        );
+        assert!(!scope.join("lambent-1").exists());
+    }
+
+    #[test]
+    fn in_a_containers_root_group_the_processes_make_room() {
+        let top = tempfile::tempdir().unwrap();
+        fs::write(top.path().join("cgroup.procs"), "1\n7\n").unwrap();
+        fs::create_dir(top.path().join("cgroup.subtree_control")).unwrap();
+        let own = Own::V2 {
+            mount: top.path().into(),
+            group: top.path().into(),
+        };
+        let Cgroups::None { reason } = Cgroups::prepare(own, "lambent-1") else {
+            panic!("it can't work here")
+        };
+        assert!(reason.starts_with("controllers are not delegated"), "{reason}");
+        assert_eq!(
+            fs::read_to_string(top.path().join("init/cgroup.procs")).unwrap(),
+            "7"
+        );
     }
 
     #[test]
     fn without_a_hierarchy_there_is_a_reason() {
-        assert!(matches!(Cgroups::find("", ""), Cgroups::None { .. }));
+        assert_eq!(Own::find("", ""), Own::None);
+        let none = Cgroups::prepare(Own::None, "lambent-1");
+        assert!(none.lacking().unwrap().contains("not enforced"));
     }
 }

@@ -1,29 +1,22 @@
-//! The server's side: the launcher as a child process, and sandboxes as handles.
+//! The server's side of the launcher: a child process, and a socket that one thread reads.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
 
 use async_trait::async_trait;
-use lambent_ports::sandbox::{
-    Exit, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost, SandboxSpec, SandboxUsage,
-};
+use lambent_ports::sandbox::{Sandbox, SandboxError, SandboxHost, SandboxSpec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use tokio::io::Interest;
-use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
-use tokio::task::AbortHandle;
 
-use crate::cgroups::Group;
+use crate::cgroups::Dirs;
+use crate::group::Group;
 use crate::launcher::SERVER_FD;
-use crate::protocol::{
-    CreateSandbox, FromLauncher, FromSupervisor, MAX_MESSAGE_BYTES, ToLauncher, ToSupervisor, receive, send,
-};
-use crate::setup::RUNTIME_API;
+use crate::protocol::{CreateSandbox, FromLauncher, MAX_MESSAGE_BYTES, ToLauncher, receive, send, send_now};
+use crate::sandbox::LinuxSandbox;
 use crate::sys;
 
 /// How the launcher is started.
@@ -35,13 +28,15 @@ pub struct LauncherOptions {
     pub state_dir: PathBuf,
 }
 
-type Created = Result<(OwnedFd, Vec<(String, PathBuf)>), String>;
+type Created = Result<(OwnedFd, Dirs), String>;
 
-struct Shared {
+pub(crate) struct Shared {
     socket: OwnedFd,
     creating: Mutex<HashMap<String, oneshot::Sender<Created>>>,
     destroying: Mutex<HashMap<String, oneshot::Sender<()>>>,
-    gone: AtomicBool,
+    /// For what the socket had no room for when it was to be sent: see [`Shared::tell`].
+    backlog: OnceLock<mpsc::Sender<ToLauncher>>,
+    gone: watch::Sender<bool>,
 }
 
 /// The connection to the launcher. When it is dropped, the launcher ends every sandbox and itself.
@@ -51,16 +46,17 @@ pub struct LauncherClient {
     degraded: Vec<String>,
 }
 
-fn host(error: impl std::fmt::Display) -> SandboxError {
+pub(crate) fn host(error: impl std::fmt::Display) -> SandboxError {
     SandboxError::Host(error.to_string())
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl LauncherClient {
-    /// Starts the launcher and waits until it has said what it can do.
+    /// Starts the launcher and waits until it has said what it can do. An earlier launcher with the same state
+    /// directory is waited for, and what it left is removed.
     pub fn spawn(options: &LauncherOptions) -> Result<Self, SandboxError> {
         std::fs::create_dir_all(&options.state_dir).map_err(host)?;
         let (near, far) = socketpair(
@@ -74,33 +70,31 @@ impl LauncherClient {
             let _ = rustix::net::sockopt::set_socket_send_buffer_size(end, 8 * MAX_MESSAGE_BYTES);
         }
         let mut command = Command::new(&options.executable);
-        command
-            .arg(crate::LAUNCHER_ARGUMENT)
-            .arg(&options.state_dir)
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
+        command.arg(crate::LAUNCHER_ARGUMENT).arg(&options.state_dir);
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         let far_fd = far.as_raw_fd();
         // SAFETY: between fork and exec this only duplicates a descriptor, which allocates nothing.
         unsafe { command.pre_exec(move || sys::duplicate_to(far_fd, SERVER_FD)) };
-        let child = command.spawn().map_err(host)?;
+        let mut child = command.spawn().map_err(host)?;
         drop(far);
         let mut buffer = vec![0; MAX_MESSAGE_BYTES];
-        let degraded = match receive::<FromLauncher>(&near, &mut buffer).map_err(host)? {
-            Some((FromLauncher::Hello { degraded }, _)) => degraded,
-            _ => return Err(host("the launcher did not start")),
+        let hello = receive::<FromLauncher>(&near, &mut buffer);
+        let Ok(Some((FromLauncher::Hello { degraded }, _))) = hello else {
+            drop(near);
+            let _ = child.wait();
+            return Err(host(
+                "the launcher did not start; it has said why on standard error",
+            ));
         };
         let shared = Arc::new(Shared {
             socket: near,
             creating: Mutex::default(),
             destroying: Mutex::default(),
-            gone: AtomicBool::new(false),
+            backlog: OnceLock::new(),
+            gone: watch::Sender::new(false),
         });
         let reader = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name("launcher-client".into())
-            .spawn(move || reader.read(buffer))
-            .map_err(host)?;
+        thread("launcher-client", move || reader.read(buffer))?;
         Ok(LauncherClient {
             shared,
             child: Mutex::new(child),
@@ -117,6 +111,20 @@ impl LauncherClient {
     pub fn pid(&self) -> u32 {
         lock(&self.child).id()
     }
+
+    /// Waits until the launcher has ended. It does so by itself only when something is badly wrong: every sandbox has
+    /// ended with it, and no new one can be made.
+    pub async fn closed(&self) {
+        self.shared.closed().await;
+    }
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SandboxError> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map(drop)
+        .map_err(host)
 }
 
 impl Drop for LauncherClient {
@@ -135,7 +143,11 @@ impl Shared {
                     let created = fds.into_iter().next().map(|fd| (fd, cgroups));
                     self.created(&id, created.ok_or_else(|| "no socket came".to_owned()));
                 }
-                FromLauncher::Failed { id, reason } => self.created(&id, Err(reason)),
+                FromLauncher::Failed { id, reason } => {
+                    if let Some(waiter) = lock(&self.creating).remove(&id) {
+                        let _ = waiter.send(Err(reason));
+                    }
+                }
                 FromLauncher::Destroyed { id } => {
                     if let Some(waiter) = lock(&self.destroying).remove(&id) {
                         let _ = waiter.send(());
@@ -144,26 +156,65 @@ impl Shared {
                 FromLauncher::Hello { .. } => {}
             }
         }
-        self.gone.store(true, Ordering::SeqCst);
+        self.gone.send_replace(true);
         // Whoever waits is told by the drop of its sender.
         lock(&self.creating).clear();
         lock(&self.destroying).clear();
     }
 
     fn created(&self, id: &str, created: Created) {
-        match lock(&self.creating).remove(id) {
-            Some(waiter) => {
-                // Nobody waits any more: the request was dropped.
-                if waiter.send(created).is_err() {
-                    self.destroy(id);
-                }
-            }
-            None => self.destroy(id),
+        let waiter = lock(&self.creating).remove(id);
+        // When nobody waits any more, the request was dropped.
+        if waiter.is_none_or(|waiter| waiter.send(created).is_err()) {
+            self.tell(ToLauncher::Destroy { id: id.to_owned() });
         }
     }
 
-    fn destroy(&self, id: &str) {
-        let _ = send(&self.socket, &ToLauncher::Destroy { id: id.to_owned() }, &[]);
+    pub(crate) async fn closed(&self) {
+        // The sender is in `self`: it can't be dropped while this waits.
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
+    }
+
+    /// Sends without ever waiting: callers are on the thread that serves requests. What the socket has no room for,
+    /// while the launcher works on a burst, goes through a thread that may wait. Messages may overtake each other then;
+    /// about one sandbox there are never two on their way.
+    pub(crate) fn tell(&self, message: ToLauncher) {
+        match send_now(&self.socket, &message) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                if let Some(backlog) = self.backlog() {
+                    let _ = backlog.send(message);
+                }
+            }
+            // A launcher that is gone has destroyed everything; whoever waits for an answer is told by `read`.
+            _ => {}
+        }
+    }
+
+    fn backlog(&self) -> Option<&mpsc::Sender<ToLauncher>> {
+        if self.backlog.get().is_none() {
+            let (sender, messages) = mpsc::channel::<ToLauncher>();
+            let socket = self.socket.try_clone().ok()?;
+            let work = move || {
+                for message in messages {
+                    if send(&socket, &message, &[]).is_err() {
+                        return;
+                    }
+                }
+            };
+            thread("launcher-backlog", work).ok()?;
+            let _ = self.backlog.set(sender);
+        }
+        self.backlog.get()
+    }
+
+    /// Resolves when the launcher has removed everything of this sandbox.
+    pub(crate) fn destroyed(&self, id: &str) -> oneshot::Receiver<()> {
+        let (sender, destroyed) = oneshot::channel();
+        lock(&self.destroying).insert(id.to_owned(), sender);
+        if *self.gone.borrow() {
+            lock(&self.destroying).clear();
+        }
+        destroyed
     }
 }
 
@@ -185,10 +236,10 @@ impl SandboxHost for LauncherClient {
         };
         let (sender, created) = oneshot::channel();
         lock(&self.shared.creating).insert(spec.id.clone(), sender);
-        if self.shared.gone.load(Ordering::SeqCst) {
-            return Err(host("the launcher has ended"));
+        if *self.shared.gone.borrow() {
+            lock(&self.shared.creating).clear();
         }
-        send(&self.shared.socket, &ToLauncher::Create(request), &[]).map_err(host)?;
+        self.shared.tell(ToLauncher::Create(request));
         let (control, cgroups) = created
             .await
             .map_err(|_| host("the launcher has ended"))?
@@ -201,205 +252,5 @@ impl SandboxHost for LauncherClient {
         )?;
         sandbox.ready().await?;
         Ok(Box::new(sandbox))
-    }
-}
-
-/// What the supervisor has said.
-struct Heard {
-    answer: Mutex<Option<oneshot::Sender<(FromSupervisor, Option<OwnedFd>)>>>,
-    exit: watch::Sender<Option<Exit>>,
-    /// Out-of-memory kills before the main process was started.
-    oom_before: std::sync::atomic::AtomicU64,
-}
-
-struct LinuxSandbox {
-    id: String,
-    launcher: Arc<Shared>,
-    control: Arc<UnixStream>,
-    group: Group,
-    heard: Arc<Heard>,
-    listener: Mutex<Option<OwnedFd>>,
-    address: String,
-    reader: AbortHandle,
-    first: Mutex<Option<oneshot::Receiver<(FromSupervisor, Option<OwnedFd>)>>>,
-}
-
-impl LinuxSandbox {
-    fn new(id: String, launcher: Arc<Shared>, control: OwnedFd, group: Group) -> Result<Self, SandboxError> {
-        let stream = std::os::unix::net::UnixStream::from(control);
-        stream.set_nonblocking(true).map_err(host)?;
-        let control = Arc::new(UnixStream::from_std(stream).map_err(host)?);
-        let (answer, first) = oneshot::channel();
-        let heard = Arc::new(Heard {
-            answer: Mutex::new(Some(answer)),
-            exit: watch::Sender::new(None),
-            oom_before: 0.into(),
-        });
-        let reader = tokio::spawn(listen(Arc::clone(&control), Arc::clone(&heard), group.clone()));
-        Ok(LinuxSandbox {
-            id,
-            launcher,
-            control,
-            group,
-            heard,
-            listener: Mutex::default(),
-            address: RUNTIME_API.to_string(),
-            reader: reader.abort_handle(),
-            first: Mutex::new(Some(first)),
-        })
-    }
-
-    async fn ready(&self) -> Result<(), SandboxError> {
-        let first = lock(&self.first).take().ok_or_else(|| host("asked twice"))?;
-        match first.await {
-            Ok((FromSupervisor::Ready, Some(listener))) => {
-                *lock(&self.listener) = Some(listener);
-                Ok(())
-            }
-            Ok((FromSupervisor::SetupFailed { reason }, _)) => Err(host(reason)),
-            _ => Err(host("the sandbox ended while it was set up")),
-        }
-    }
-
-    async fn ask(&self, message: &ToSupervisor) -> Result<(FromSupervisor, Option<OwnedFd>), SandboxError> {
-        let (sender, answer) = oneshot::channel();
-        *lock(&self.heard.answer) = Some(sender);
-        send(self.control.as_fd(), message, &[]).map_err(host)?;
-        answer.await.map_err(|_| host("the sandbox is gone"))
-    }
-}
-
-/// Hears the supervisor out until the sandbox is gone.
-async fn listen(control: Arc<UnixStream>, heard: Arc<Heard>, group: Group) {
-    let mut buffer = vec![0; 4096];
-    while let Ok(Some((message, fds))) = control
-        .async_io(Interest::READABLE, || {
-            receive::<FromSupervisor>(control.as_fd(), &mut buffer)
-        })
-        .await
-    {
-        match message {
-            FromSupervisor::Exited { code, signal } => {
-                let oom = group.oom_kills() > heard.oom_before.load(Ordering::SeqCst);
-                let exit = match (code, signal) {
-                    (Some(code), _) => Exit::Code(code),
-                    (None, signal) => Exit::Signal {
-                        signal: signal.unwrap_or(9),
-                        out_of_memory: oom,
-                    },
-                };
-                heard.exit.send_replace(Some(exit));
-            }
-            answer => {
-                if let Some(waiter) = lock(&heard.answer).take() {
-                    let _ = waiter.send((answer, fds.into_iter().next()));
-                }
-            }
-        }
-    }
-    lock(&heard.answer).take();
-    heard.exit.send_replace(Some(Exit::SandboxGone));
-}
-
-#[async_trait]
-impl Sandbox for LinuxSandbox {
-    fn take_runtime_listener(&self) -> Option<OwnedFd> {
-        lock(&self.listener).take()
-    }
-
-    fn runtime_api_address(&self) -> &str {
-        &self.address
-    }
-
-    async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError> {
-        self.group.throttle(false);
-        self.heard
-            .oom_before
-            .store(self.group.oom_kills(), Ordering::SeqCst);
-        self.heard.exit.send_replace(None);
-        let path = process.argv.first().cloned().unwrap_or_default();
-        let start = ToSupervisor::Start {
-            argv: process.argv,
-            env: process.env,
-            cwd: process.cwd,
-            telemetry_env: process.telemetry_env.map(str::to_owned),
-        };
-        match self.ask(&start).await? {
-            (FromSupervisor::Started, Some(output)) => {
-                rustix::io::ioctl_fionbio(&output, true).map_err(host)?;
-                Ok(ProcessOutput { output })
-            }
-            (FromSupervisor::ExecFailed { errno }, _) => Err(SandboxError::Exec {
-                path,
-                reason: errno_text(errno),
-            }),
-            (other, _) => Err(host(format!("unexpected answer {other:?}"))),
-        }
-    }
-
-    async fn exited(&self) -> Exit {
-        let mut exits = self.heard.exit.subscribe();
-        match exits.wait_for(Option::is_some).await {
-            Ok(exit) => exit.unwrap_or(Exit::SandboxGone),
-            Err(_) => Exit::SandboxGone,
-        }
-    }
-
-    async fn stop(&self) -> Result<(), SandboxError> {
-        self.group.freeze(false);
-        match self.ask(&ToSupervisor::Stop).await? {
-            (FromSupervisor::Stopped, _) => Ok(()),
-            (other, _) => Err(host(format!("unexpected answer {other:?}"))),
-        }
-    }
-
-    fn throttle(&self, on: bool) {
-        self.group.throttle(on);
-    }
-
-    fn freeze(&self) {
-        self.group.freeze(true);
-    }
-
-    fn thaw(&self) {
-        self.group.freeze(false);
-    }
-
-    fn usage(&self) -> SandboxUsage {
-        SandboxUsage {
-            max_memory_bytes: self.group.max_memory_bytes(),
-        }
-    }
-
-    async fn destroy(self: Box<Self>) {
-        let (sender, destroyed) = oneshot::channel();
-        lock(&self.launcher.destroying).insert(self.id.clone(), sender);
-        drop(self);
-        let _ = destroyed.await;
-    }
-}
-
-impl Drop for LinuxSandbox {
-    fn drop(&mut self) {
-        self.reader.abort();
-        // A frozen process takes no signal.
-        self.group.freeze(false);
-        self.launcher.destroy(&self.id);
-    }
-}
-
-/// Errno in the words of Go's runtime, which AWS's messages carry.
-fn errno_text(errno: i32) -> String {
-    match errno {
-        libc::ENOENT => "no such file or directory".into(),
-        libc::EACCES => "permission denied".into(),
-        libc::ENOEXEC => "exec format error".into(),
-        libc::E2BIG => "argument list too long".into(),
-        libc::ENOTDIR => "not a directory".into(),
-        libc::ENOMEM => "cannot allocate memory".into(),
-        libc::EAGAIN => "resource temporarily unavailable".into(),
-        other => std::io::Error::from_raw_os_error(other)
-            .to_string()
-            .to_lowercase(),
     }
 }

@@ -4,44 +4,43 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::cgroups::{self, Cgroups};
-use crate::protocol::{
-    CreateSandbox, FromLauncher, FromSupervisor, MAX_MESSAGE_BYTES, ToLauncher, receive, send,
-};
-use crate::seccomp::Filters;
-use crate::setup::Setup;
-use crate::supervisor::Supervisor;
-use crate::sys::{self, Cloned};
-use crate::tmp_disk::TmpDisks;
+use crate::cgroups::{self, Cgroups, Dirs};
+use crate::protocol::{CreateSandbox, FromLauncher, MAX_MESSAGE_BYTES, ToLauncher, receive, send};
+use crate::residue::Residue;
+use crate::shells::{Running, Shells};
+use crate::sys;
 
 /// The server's socket, in a launcher.
 pub(crate) const SERVER_FD: i32 = 3;
-/// First of the host's users and groups that sandboxes run as: far above what systems hand out.
-const FIRST_HOST_ID: u32 = 1_879_048_192;
-/// How many users there are; a sandbox gets the next one, and one is used again long after its last sandbox has gone.
-const HOST_IDS: u32 = 65_536;
 /// While a dead sandbox's cgroups can't be removed yet: how long until the next try.
 const REMOVE_AGAIN_MS: i64 = 10;
+/// Tries at removing the last groups before the launcher ends without them; its successor clears them.
+const LAST_TRIES: usize = 500;
 
-struct Child {
-    pidfd: OwnedFd,
-    cgroups: Vec<(String, PathBuf)>,
+/// Dead, with directories that the kernel may not have let go of yet.
+struct Leaving {
+    /// Of whom the server is told. A blank sandbox has no name.
+    id: Option<String>,
+    cgroups: Dirs,
 }
 
 struct Launcher {
     server: OwnedFd,
-    root: PathBuf,
-    cgroups: Cgroups,
-    filters: Filters,
-    disks: Option<TmpDisks>,
-    is_root: bool,
-    next_host_id: u32,
-    children: HashMap<String, Child>,
-    /// Dead, with directories that the kernel has not let go of yet.
-    leaving: Vec<(String, Vec<(String, PathBuf)>)>,
+    shells: Shells,
+    children: HashMap<String, Running>,
+    leaving: Vec<Leaving>,
+    /// Held until the end.
+    _residue: Residue,
+}
+
+/// What woke the launcher.
+struct Woken {
+    asked: bool,
+    ended: Vec<String>,
+    /// Places in the pool, last first.
+    failed_blanks: Vec<usize>,
 }
 
 /// Runs the launcher if the arguments say so, and never returns then. To be called first thing in `main`, before there
@@ -77,99 +76,109 @@ impl Launcher {
         // A terminal's Ctrl-C is for the server: it wants its sandboxes until running invokes have finished.
         rustix::process::setsid().map_err(|errno| errno.to_string())?;
         rustix::io::fcntl_setfd(&server, rustix::io::FdFlags::CLOEXEC).map_err(|errno| errno.to_string())?;
+        let mut residue = Residue::lock(state_dir).map_err(text)?;
+        let left = residue.sweep().map_err(text)?;
         let is_root = rustix::process::geteuid().is_root();
-        let mut degraded = Vec::new();
         if !is_root {
             own_namespaces().map_err(|error| format!("user namespaces: {error}"))?;
         }
-        let root = state_dir.join("root");
-        std::fs::create_dir_all(&root).map_err(text)?;
         let cgroups = Cgroups::open();
         cgroups.sweep();
-        if let Cgroups::None { reason } = &cgroups {
-            degraded.push(format!(
-                "memory, CPU and process limits are not enforced: {reason}"
-            ));
-        }
-        let mut disks = TmpDisks::new(state_dir);
-        let disks = match if is_root {
-            disks.probe()
-        } else {
-            Err("loop devices need root".to_owned())
-        } {
-            Ok(()) => Some(disks),
-            Err(reason) => {
-                degraded.push(format!(
-                    "/tmp is kept in memory and counts as the function's memory: {reason}"
-                ));
-                None
-            }
-        };
-        let filters = Filters::compile()?;
+        // What could not be cleared stays on the list.
+        let mut dirs = cgroups.own_dirs();
+        dirs.extend(left);
+        residue.record(&dirs).map_err(text)?;
+        let (shells, degraded) = Shells::open(state_dir, cgroups, is_root)?;
         send(&server, &FromLauncher::Hello { degraded }, &[]).map_err(text)?;
         Ok(Launcher {
             server,
-            root,
-            cgroups,
-            filters,
-            disks,
-            is_root,
-            next_host_id: 0,
+            shells,
             children: HashMap::new(),
             leaving: Vec::new(),
+            _residue: residue,
         })
     }
 
     fn run(mut self) -> i32 {
         let mut buffer = vec![0; MAX_MESSAGE_BYTES];
         loop {
-            let (asked, ended) = self.wait();
-            for id in ended {
-                self.ended(&id);
+            let woken = self.wait();
+            for id in woken.ended {
+                self.ended(id);
             }
+            for place in woken.failed_blanks {
+                if let Some(blank) = self.shells.blanks.remove(place) {
+                    let cgroups = self.shells.failed(blank);
+                    self.leaving.push(Leaving { id: None, cgroups });
+                }
+            }
+            while sys::reap(false).is_some() {}
             self.remove_leaving();
-            if !asked {
+            if !woken.asked {
+                // Only while nobody waits for anything else.
+                if self.shells.wants_more() {
+                    self.shells.fill();
+                }
                 continue;
             }
             match receive::<ToLauncher>(self.server.as_fd(), &mut buffer) {
-                Ok(Some((ToLauncher::Create(spec), _))) => {
-                    if let Err(reason) = self.create(&spec) {
-                        self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]);
-                    }
-                }
-                Ok(Some((ToLauncher::Destroy { id }, _))) => {
-                    if let Some(child) = self.children.get(&id) {
-                        sys::kill_by_pidfd(&child.pidfd);
-                    }
-                }
+                Ok(Some((ToLauncher::Create(spec), _))) => self.create(spec),
+                Ok(Some((ToLauncher::Destroy { id }, _))) => self.destroy(id),
                 Ok(None) | Err(_) => return self.end(),
             }
         }
     }
 
-    /// Whether the server has something to say, and which sandboxes have ended.
-    fn wait(&self) -> (bool, Vec<String>) {
+    fn wait(&self) -> Woken {
         let ids: Vec<&String> = self.children.keys().collect();
-        let mut ready = vec![PollFd::new(&self.server, PollFlags::IN)];
-        ready.extend(
+        let blanks = &self.shells.blanks;
+        let mut fds = vec![PollFd::new(&self.server, PollFlags::IN)];
+        fds.extend(
             ids.iter()
                 .map(|id| PollFd::new(&self.children[*id].pidfd, PollFlags::IN)),
         );
-        let again = rustix::event::Timespec {
+        fds.extend(
+            blanks
+                .iter()
+                .map(|blank| PollFd::new(&blank.running.pidfd, PollFlags::IN)),
+        );
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let soon = Timespec {
             tv_sec: 0,
             tv_nsec: REMOVE_AGAIN_MS * 1_000_000,
         };
-        let timeout = (!self.leaving.is_empty()).then_some(&again);
-        if poll(&mut ready, timeout).is_err() {
-            return (false, Vec::new());
+        let timeout = match (self.shells.wants_more(), self.leaving.is_empty()) {
+            (true, _) => Some(&at_once),
+            (false, false) => Some(&soon),
+            (false, true) => None,
+        };
+        if poll(&mut fds, timeout).is_err() {
+            return Woken {
+                asked: false,
+                ended: Vec::new(),
+                failed_blanks: Vec::new(),
+            };
         }
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let (children, of_blanks) = ready[1..].split_at(ids.len());
         let ended = ids
-            .into_iter()
-            .zip(&ready[1..])
-            .filter(|(_, fd)| !fd.revents().is_empty())
-            .map(|(id, _)| id.clone())
+            .iter()
+            .zip(children)
+            .filter(|(_, ready)| **ready)
+            .map(|(id, _)| (*id).clone())
             .collect();
-        (!ready[0].revents().is_empty(), ended)
+        let failed_blanks = (0..of_blanks.len())
+            .rev()
+            .filter(|place| of_blanks[*place])
+            .collect();
+        Woken {
+            asked: ready[0],
+            ended,
+            failed_blanks,
+        }
     }
 
     fn tell(&self, message: &FromLauncher, fds: &[OwnedFd]) {
@@ -177,155 +186,92 @@ impl Launcher {
         let _ = send(&self.server, message, fds);
     }
 
-    fn create(&mut self, spec: &CreateSandbox) -> Result<(), String> {
-        let cgroups = self
-            .cgroups
-            .create(&spec.id, spec.memory_mb, spec.processes)
-            .map_err(|error| format!("cgroups: {error}"))?;
-        let result = self.spawn(spec, &cgroups);
-        if result.is_err() {
-            self.leaving.push((spec.id.clone(), cgroups));
+    fn create(&mut self, spec: CreateSandbox) {
+        if self.children.contains_key(&spec.id) {
+            let reason = format!("there is a sandbox {} already", spec.id);
+            return self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]);
         }
-        result
-    }
-
-    fn spawn(&mut self, spec: &CreateSandbox, cgroups: &[(String, PathBuf)]) -> Result<(), String> {
-        let disk = match &mut self.disks {
-            Some(disks) => Some(
-                disks
-                    .create(spec.tmp_mb)
-                    .map_err(|error| format!("/tmp: {error}"))?,
-            ),
-            None => None,
-        };
-        let (near, far) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(|errno| format!("socket: {errno}"))?;
-        for end in [&near, &far] {
-            let _ = rustix::net::sockopt::set_socket_send_buffer_size(end, 4 * MAX_MESSAGE_BYTES);
+        let mut dead = Vec::new();
+        let attached = self.shells.attach(&spec, &mut dead);
+        for running in dead {
+            running.kill();
+            let cgroups = self.shells.ended(running);
+            self.leaving.push(Leaving { id: None, cgroups });
         }
-        let mut flags = libc::CLONE_NEWPID
-            | libc::CLONE_NEWNS
-            | libc::CLONE_NEWNET
-            | libc::CLONE_NEWIPC
-            | libc::CLONE_NEWUTS;
-        if !self.is_root {
-            flags |= libc::CLONE_NEWUSER;
-        }
-        let (mapped, tell_mapped) = std::io::pipe().map_err(|error| format!("pipe: {error}"))?;
-        match sys::clone_process(flags).map_err(|error| format!("clone: {error}"))? {
-            Cloned::Child => {
-                drop((near, tell_mapped));
-                // Without users of its own the child can't make a file; if the launcher fails, this is the end.
-                if !matches!(std::io::Read::read(&mut &mapped, &mut [0]), Ok(1)) {
-                    sys::exit_now(1);
-                }
-                self.be_sandbox(
-                    spec,
-                    cgroups,
-                    disk.as_ref().map(|disk| disk.device.as_path()),
-                    far,
-                )
-            }
-            Cloned::Parent { pid, pidfd } => {
-                drop(far);
-                if !self.is_root {
-                    map_own_user(pid).map_err(|error| format!("user mapping: {error}"))?;
-                }
-                std::io::Write::write_all(&mut &tell_mapped, b"x")
-                    .map_err(|error| format!("pipe: {error}"))?;
-                self.next_host_id = (self.next_host_id + 1) % HOST_IDS;
-                self.children.insert(
-                    spec.id.clone(),
-                    Child {
-                        pidfd,
-                        cgroups: cgroups.to_vec(),
-                    },
-                );
+        match attached {
+            Ok((running, control)) => {
                 let created = FromLauncher::Created {
                     id: spec.id.clone(),
-                    cgroups: cgroups.to_vec(),
+                    cgroups: running.cgroups.clone(),
                 };
-                self.tell(&created, &[near]);
-                // The child has the device open too: it frees itself when the child and its mounts are gone.
-                drop(disk);
-                Ok(())
+                self.children.insert(spec.id, running);
+                self.tell(&created, &[control]);
             }
+            Err(reason) => self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]),
         }
     }
 
-    fn be_sandbox(
-        &self,
-        spec: &CreateSandbox,
-        cgroups: &[(String, PathBuf)],
-        tmp_device: Option<&Path>,
-        server: OwnedFd,
-    ) -> ! {
-        let host_id = FIRST_HOST_ID + self.next_host_id;
-        let setup = Setup {
-            spec,
-            cgroups,
-            root: &self.root,
-            tmp_device,
-            host_ids: self.is_root.then_some((host_id, host_id)),
-            filters: &self.filters,
-        };
-        match setup.run() {
-            Ok(listener) => {
-                if send(&server, &FromSupervisor::Ready, &[listener]).is_err() {
-                    sys::exit_now(1);
-                }
-                Supervisor::new(server).run()
-            }
-            Err(reason) => {
-                let _ = send(&server, &FromSupervisor::SetupFailed { reason }, &[]);
-                sys::exit_now(1)
-            }
+    fn destroy(&self, id: String) {
+        match self.children.get(&id) {
+            Some(child) => child.kill(),
+            // Ended by itself: told already, or as soon as its groups are removed.
+            None if self
+                .leaving
+                .iter()
+                .any(|leaving| leaving.id.as_ref() == Some(&id)) => {}
+            None => self.tell(&FromLauncher::Destroyed { id }, &[]),
         }
     }
 
-    fn ended(&mut self, id: &str) {
-        if let Some(child) = self.children.remove(id) {
-            drop(child.pidfd);
-            while sys::reap(false).is_some() {}
-            self.leaving.push((id.to_owned(), child.cgroups));
+    fn ended(&mut self, id: String) {
+        if let Some(running) = self.children.remove(&id) {
+            let cgroups = self.shells.ended(running);
+            self.leaving.push(Leaving {
+                id: Some(id),
+                cgroups,
+            });
         }
     }
 
     fn remove_leaving(&mut self) {
-        let leaving = std::mem::take(&mut self.leaving);
-        for (id, cgroups) in leaving {
-            if cgroups::remove(&cgroups) {
+        for leaving in std::mem::take(&mut self.leaving) {
+            if !cgroups::remove(&leaving.cgroups) {
+                self.leaving.push(leaving);
+            } else if let Some(id) = leaving.id {
                 self.tell(&FromLauncher::Destroyed { id }, &[]);
-            } else {
-                self.leaving.push((id, cgroups));
             }
         }
     }
 
     /// The server is gone: nothing may stay.
     fn end(mut self) -> i32 {
-        for child in self.children.values() {
-            sys::kill_by_pidfd(&child.pidfd);
-        }
+        let blanks = std::mem::take(&mut self.shells.blanks)
+            .into_iter()
+            .map(|blank| blank.running);
+        let all: Vec<Running> = self
+            .children
+            .drain()
+            .map(|(_, running)| running)
+            .chain(blanks)
+            .collect();
+        all.iter().for_each(Running::kill);
         while sys::reap(true).is_some() {}
-        let ids: Vec<String> = self.children.keys().cloned().collect();
-        for id in ids {
-            self.ended(&id);
+        for running in all {
+            let cgroups = self.shells.ended(running);
+            self.leaving.push(Leaving { id: None, cgroups });
         }
-        for _ in 0..500 {
+        for _ in 0..LAST_TRIES {
             self.remove_leaving();
             if self.leaving.is_empty() {
                 break;
             }
-            let _ = self.wait();
+            let soon = Timespec {
+                tv_sec: 0,
+                tv_nsec: REMOVE_AGAIN_MS * 1_000_000,
+            };
+            let _ = poll(&mut [], Some(&soon));
         }
-        self.cgroups.close();
-        let _ = std::fs::remove_dir(&self.root);
+        self.shells.close();
         0
     }
 }
@@ -340,18 +286,4 @@ fn own_namespaces() -> std::io::Result<()> {
     std::fs::write("/proc/self/setgroups", "deny")?;
     std::fs::write("/proc/self/uid_map", format!("0 {uid} 1\n"))?;
     std::fs::write("/proc/self/gid_map", format!("0 {gid} 1\n"))
-}
-
-/// The one user there is, under the sandbox's number and as the root that sets it up.
-fn map_own_user(pid: libc::pid_t) -> std::io::Result<()> {
-    let proc = PathBuf::from(format!("/proc/{pid}"));
-    std::fs::write(proc.join("setgroups"), "deny")?;
-    std::fs::write(
-        proc.join("uid_map"),
-        format!("{} 0 1\n", crate::setup::SANDBOX_UID),
-    )?;
-    std::fs::write(
-        proc.join("gid_map"),
-        format!("{} 0 1\n", crate::setup::SANDBOX_GID),
-    )
 }

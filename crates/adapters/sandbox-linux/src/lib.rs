@@ -7,14 +7,20 @@
 
 mod cgroups;
 mod client;
+mod group;
+mod landlock;
 mod launcher;
 mod protocol;
 mod report;
+mod residue;
+mod sandbox;
 mod seccomp;
 mod setup;
+mod shells;
 mod supervisor;
 mod sys;
 mod tmp_disk;
+mod tree;
 
 pub use client::{LauncherClient, LauncherOptions};
 pub use launcher::launcher_main;

@@ -54,9 +54,19 @@ pub(crate) enum FromLauncher {
     },
 }
 
-/// The server asks a supervisor.
+/// Asked of a supervisor: first by the launcher, once; then by the server.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToSupervisor {
+    /// What makes a blank sandbox a certain one. With one descriptor where `tmp_device` is given: it keeps the device.
+    Attach {
+        mounts: Vec<(PathBuf, PathBuf)>,
+        memory_mb: u32,
+        tmp_mb: u32,
+        processes: u64,
+        open_files: u64,
+        /// Device for `/tmp`, where the blank sandbox's own has another size.
+        tmp_device: Option<PathBuf>,
+    },
     Start {
         argv: Vec<String>,
         env: Vec<(String, String)>,
@@ -80,6 +90,8 @@ pub(crate) enum FromSupervisor {
     ExecFailed {
         errno: i32,
     },
+    /// The previous main process is still there.
+    Busy,
     Exited {
         code: Option<i32>,
         signal: Option<i32>,
@@ -87,8 +99,22 @@ pub(crate) enum FromSupervisor {
     Stopped,
 }
 
-/// Sends one packet.
+/// Sends one packet; waits for room where the socket is a blocking one.
 pub(crate) fn send(socket: impl AsFd, message: &impl Serialize, fds: &[OwnedFd]) -> io::Result<()> {
+    send_flagged(socket, message, fds, SendFlags::NOSIGNAL)
+}
+
+/// Sends one packet, or fails with `WouldBlock`.
+pub(crate) fn send_now(socket: impl AsFd, message: &impl Serialize) -> io::Result<()> {
+    send_flagged(socket, message, &[], SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+}
+
+fn send_flagged(
+    socket: impl AsFd,
+    message: &impl Serialize,
+    fds: &[OwnedFd],
+    flags: SendFlags,
+) -> io::Result<()> {
     let bytes = serde_json::to_vec(message).map_err(io::Error::other)?;
     if bytes.len() > MAX_MESSAGE_BYTES {
         return Err(io::Error::new(
@@ -103,12 +129,7 @@ pub(crate) fn send(socket: impl AsFd, message: &impl Serialize, fds: &[OwnedFd])
         return Err(io::Error::other("too many descriptors"));
     }
     loop {
-        match sendmsg(
-            &socket,
-            &[IoSlice::new(&bytes)],
-            &mut control,
-            SendFlags::NOSIGNAL,
-        ) {
+        match sendmsg(&socket, &[IoSlice::new(&bytes)], &mut control, flags) {
             Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
             Ok(_) => return Ok(()),

@@ -96,6 +96,9 @@ impl Supervisor {
         else {
             return Ok(());
         };
+        if self.main.is_some() {
+            return self.tell(&FromSupervisor::Busy, &[]);
+        }
         if let Some(name) = telemetry_env.clone() {
             env.push((name, TELEMETRY_FD.to_string()));
         }

@@ -112,6 +112,28 @@ pub(crate) fn pivot_root(root: &Path) -> io::Result<()> {
     std::env::set_current_dir("/")
 }
 
+pub(crate) fn unmount(target: &Path) -> io::Result<()> {
+    let target = c_path(target)?;
+    // SAFETY: a C string that outlives the call.
+    checked(libc::c_long::from(unsafe { libc::umount2(target.as_ptr(), 0) }))?;
+    Ok(())
+}
+
+/// Version of Landlock's interface, if the kernel has it switched on.
+pub(crate) fn landlock_abi() -> Option<i32> {
+    const CREATE_RULESET_VERSION: libc::c_uint = 1;
+    // SAFETY: with this flag the call takes no structure and makes nothing.
+    let version = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<()>(),
+            0_usize,
+            CREATE_RULESET_VERSION,
+        )
+    };
+    i32::try_from(version).ok().filter(|version| *version > 0)
+}
+
 pub(crate) fn unshare(flags: libc::c_int) -> io::Result<()> {
     // SAFETY: changes only what this single-threaded process belongs to.
     checked(libc::c_long::from(unsafe { libc::unshare(flags) }))?;
@@ -167,8 +189,25 @@ pub(crate) fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::
 
 /// Closes every descriptor from `first` on.
 pub(crate) fn close_from(first: u32) {
-    // SAFETY: only called at the very start of a launcher, when nothing in the process owns a descriptor beyond `first`.
+    // SAFETY: only called where no live owner of a descriptor from `first` on is left in this process: at the very start
+    // of a launcher, and in a fresh child (see `close_all_but`).
     unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+}
+
+/// Closes every descriptor except the standard three and `kept`.
+pub(crate) fn close_all_but(kept: &[RawFd]) {
+    let mut kept: Vec<u32> = kept.iter().filter(|fd| **fd > 2).map(|fd| *fd as u32).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept {
+        if fd > first {
+            // SAFETY: only called in a fresh child whose copy of the parent's state is never dropped: the owners of these
+            // descriptors are in the parent.
+            unsafe { libc::syscall(libc::SYS_close_range, first, fd - 1, 0) };
+        }
+        first = fd + 1;
+    }
+    close_from(first);
 }
 
 /// Replaces descriptor `to` by a copy of `from` that survives exec.
@@ -298,8 +337,13 @@ pub(crate) fn loopback_up(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the loopback interface a second address, as alias `lo:1`.
+/// Gives the loopback interface a second address, as alias `lo:1`: this one only, not the network around it.
 pub(crate) fn loopback_alias(socket: &OwnedFd, address: [u8; 4]) -> io::Result<()> {
+    alias_request(socket, libc::SIOCSIFADDR, address)?;
+    alias_request(socket, libc::SIOCSIFNETMASK, [255; 4])
+}
+
+fn alias_request(socket: &OwnedFd, request_number: libc::Ioctl, address: [u8; 4]) -> io::Result<()> {
     // SAFETY: as in `loopback_up`; sockaddr_in fits into the request's sockaddr.
     unsafe {
         let mut request: libc::ifreq = std::mem::zeroed();
@@ -321,7 +365,7 @@ pub(crate) fn loopback_alias(socket: &OwnedFd, address: [u8; 4]) -> io::Result<(
         );
         checked(libc::c_long::from(libc::ioctl(
             socket.as_raw_fd(),
-            libc::SIOCSIFADDR,
+            request_number,
             &raw const request,
         )))?;
     }

@@ -12,12 +12,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::fs::{CWD, Mode, OFlags, SeekFrom, openat, seek};
+use rustix::fs::{CWD, FileType, Mode, OFlags, SeekFrom, openat, seek};
 
 use crate::sys;
 
 const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4C82;
 const LOOP_CONFIGURE: libc::c_ulong = 0x4C0A;
+const LOOP_MAJOR: u32 = 7;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 /// Attempts to get a loop device that another process has not just taken.
 const LOOP_ATTEMPTS: usize = 64;
@@ -51,6 +52,9 @@ struct LoopConfig {
     reserved: [u64; 8],
 }
 
+/// Of files that exist while a template is made.
+pub(crate) const IMAGE_EXTENSION: &str = "img";
+
 /// What an empty file system of one size has on disk: a few blocks.
 struct Template {
     size: u64,
@@ -66,7 +70,7 @@ pub(crate) struct TmpDisks {
 /// A loop device with an empty file system; it frees itself when it is neither open nor mounted.
 pub(crate) struct TmpDisk {
     pub(crate) device: PathBuf,
-    _open: OwnedFd,
+    pub(crate) open: OwnedFd,
 }
 
 impl TmpDisks {
@@ -104,7 +108,7 @@ impl TmpDisks {
 
 impl Template {
     fn make(dir: &Path, size_mb: u32) -> io::Result<Self> {
-        let path = dir.join(format!("tmp-{size_mb}-{}.img", std::process::id()));
+        let path = dir.join(format!("tmp-{size_mb}-{}.{IMAGE_EXTENSION}", std::process::id()));
         let result = Self::make_at(&path, u64::from(size_mb) << 20);
         let _ = std::fs::remove_file(&path);
         result
@@ -167,7 +171,7 @@ fn attach(backing: &File) -> io::Result<TmpDisk> {
         // SAFETY: the request takes no argument.
         let number = unsafe { sys::ioctl(&control, LOOP_CTL_GET_FREE, 0) }?;
         let device = PathBuf::from(format!("/dev/loop{number}"));
-        let open = openat(CWD, &device, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+        let open = open_device(&device, number)?;
         let mut config = LoopConfig {
             fd: backing.as_fd().as_raw_fd() as u32,
             block_size: 0,
@@ -190,10 +194,25 @@ fn attach(backing: &File) -> io::Result<TmpDisk> {
         };
         // SAFETY: the request takes a pointer to a `loop_config`, which outlives the call.
         match unsafe { sys::ioctl(&open, LOOP_CONFIGURE, &raw mut config as libc::c_ulong) } {
-            Ok(_) => return Ok(TmpDisk { device, _open: open }),
+            Ok(_) => return Ok(TmpDisk { device, open }),
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
             Err(error) => return Err(error),
         }
     }
     Err(io::Error::other("no free loop device"))
+}
+
+/// Opens a loop device. In a container nobody makes nodes for devices that have just been added.
+fn open_device(device: &Path, number: libc::c_int) -> io::Result<OwnedFd> {
+    let open = || openat(CWD, device, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    match open() {
+        Err(rustix::io::Errno::NOENT) => {
+            let node = rustix::fs::makedev(LOOP_MAJOR, number as u32);
+            match rustix::fs::mknodat(CWD, device, FileType::BlockDevice, Mode::from(0o600), node) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(open()?),
+                Err(errno) => Err(errno.into()),
+            }
+        }
+        other => Ok(other?),
+    }
 }
