@@ -13,10 +13,7 @@ fn main() {
     launcher_main();
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().unwrap());
     let (count, idle_ms) = (arguments.next().unwrap_or(100), arguments.next().unwrap_or(100));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(measure(count, Duration::from_millis(idle_ms)));
 }
 
@@ -28,23 +25,15 @@ async fn measure(count: u64, idle: Duration) {
     };
     let begun = Instant::now();
     let client = LauncherClient::spawn(&options).unwrap();
-    println!(
-        "launcher up in {:.1} ms; lacks: {:?}",
-        ms(begun),
-        client.degraded()
-    );
+    println!("launcher up in {:.1} ms; lacks: {:?}", ms(begun), client.degraded());
     let (mut create, mut start, mut end, mut destroy) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for number in 0..count {
         tokio::time::sleep(idle).await;
         let begun = Instant::now();
         let sandbox = client.create(spec(number)).await.unwrap();
         create.push(ms(begun));
-        let process = Process {
-            argv: vec!["/bin/true".into()],
-            env: Vec::new(),
-            cwd: "/".into(),
-            telemetry_env: None,
-        };
+        let process =
+            Process { argv: vec!["/bin/true".into()], env: Vec::new(), cwd: "/".into(), telemetry_env: None };
         let begun = Instant::now();
         let output = sandbox.start(process).await.unwrap();
         start.push(ms(begun));
@@ -55,26 +44,15 @@ async fn measure(count: u64, idle: Duration) {
         sandbox.destroy().await;
         destroy.push(ms(begun));
     }
-    for (name, times) in [
-        ("create", create),
-        ("start", start),
-        ("start to exit", end),
-        ("destroy", destroy),
-    ] {
+    for (name, times) in [("create", create), ("start", start), ("start to exit", end), ("destroy", destroy)]
+    {
         show(name, times);
     }
 }
 
 fn spec(number: u64) -> SandboxSpec {
     let id = format!("latency{number}x{}", std::process::id());
-    SandboxSpec {
-        id,
-        mounts: Vec::new(),
-        memory_mb: 128,
-        tmp_mb: 512,
-        processes: 64,
-        open_files: 256,
-    }
+    SandboxSpec { id, mounts: Vec::new(), memory_mb: 128, tmp_mb: 512, processes: 64, open_files: 256 }
 }
 
 fn ms(begun: Instant) -> f64 {
@@ -84,10 +62,5 @@ fn ms(begun: Instant) -> f64 {
 fn show(name: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    println!(
-        "{name:>14}: p50 {:.2}  p90 {:.2}  p99 {:.2} ms",
-        at(0.5),
-        at(0.9),
-        at(0.99)
-    );
+    println!("{name:>14}: p50 {:.2}  p90 {:.2}  p99 {:.2} ms", at(0.5), at(0.9), at(0.99));
 }

@@ -27,9 +27,7 @@ pub(crate) type Dirs = Vec<(String, PathBuf)>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cgroups {
     /// One directory per controller.
-    V1 {
-        controllers: BTreeMap<&'static str, PathBuf>,
-    },
+    V1 { controllers: BTreeMap<&'static str, PathBuf> },
     /// One directory.
     V2 { dir: PathBuf },
     /// Nothing usable; the text says why.
@@ -66,26 +64,18 @@ impl Own {
                     .map(|(_, path)| below(path))
             };
             if kind == "cgroup" {
-                for name in V1_CONTROLLERS
-                    .into_iter()
-                    .filter(|name| options.split(',').any(|option| option == *name))
+                for name in
+                    V1_CONTROLLERS.into_iter().filter(|name| options.split(',').any(|option| option == *name))
                 {
                     controllers.extend(group_of(name).map(|dir| (name, dir)));
                 }
             } else if kind == "cgroup2"
                 && let Some(group) = group_of("")
             {
-                unified = Own::V2 {
-                    mount: target.into(),
-                    group,
-                };
+                unified = Own::V2 { mount: target.into(), group };
             }
         }
-        if NEEDED.iter().all(|name| controllers.contains_key(name)) {
-            Own::V1(controllers)
-        } else {
-            unified
-        }
+        if NEEDED.iter().all(|name| controllers.contains_key(name)) { Own::V1(controllers) } else { unified }
     }
 }
 
@@ -94,10 +84,7 @@ impl Cgroups {
     pub(crate) fn open() -> Self {
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        Self::prepare(
-            Own::find(&own, &mounts),
-            &format!("{PREFIX}{}", std::process::id()),
-        )
+        Self::prepare(Own::find(&own, &mounts), &format!("{PREFIX}{}", std::process::id()))
     }
 
     fn prepare(own: Own, name: &str) -> Self {
@@ -125,10 +112,9 @@ impl Cgroups {
 
     fn parents(&self) -> Vec<(&'static str, &Path)> {
         match self {
-            Cgroups::V1 { controllers } => controllers
-                .iter()
-                .map(|(name, dir)| (*name, dir.as_path()))
-                .collect(),
+            Cgroups::V1 { controllers } => {
+                controllers.iter().map(|(name, dir)| (*name, dir.as_path())).collect()
+            }
             Cgroups::V2 { dir } => vec![("unified", dir)],
             Cgroups::None { .. } => Vec::new(),
         }
@@ -136,10 +122,7 @@ impl Cgroups {
 
     /// The launcher's own directories: what a successor has to clear if this launcher is killed.
     pub(crate) fn own_dirs(&self) -> Vec<PathBuf> {
-        self.parents()
-            .into_iter()
-            .map(|(_, dir)| dir.to_owned())
-            .collect()
+        self.parents().into_iter().map(|(_, dir)| dir.to_owned()).collect()
     }
 
     /// A sandbox's directories, by controller, without limits yet.
@@ -219,10 +202,7 @@ fn prepare_v2(mount: &Path, group: &Path, name: &str) -> Result<Cgroups, String>
     {
         return Ok(Cgroups::V2 { dir });
     }
-    Err(format!(
-        "controllers are not delegated: {}",
-        reason.unwrap_or_default()
-    ))
+    Err(format!("controllers are not delegated: {}", reason.unwrap_or_default()))
 }
 
 fn make_v2(dir: &Path, name: &str) -> io::Result<PathBuf> {
@@ -324,18 +304,10 @@ pub(crate) fn remove(dirs: &Dirs) -> bool {
 
 /// Ends whatever runs in a directory of a launcher that is gone for certain, and tries to remove it.
 pub(crate) fn clear(own: &Path) -> bool {
-    for sandbox in fs::read_dir(own)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-    {
+    for sandbox in fs::read_dir(own).into_iter().flatten().flatten().map(|entry| entry.path()) {
         thaw(&sandbox);
         let processes = fs::read_to_string(sandbox.join("cgroup.procs")).unwrap_or_default();
-        for pid in processes
-            .lines()
-            .filter_map(|line| rustix::process::Pid::from_raw(line.parse().ok()?))
-        {
+        for pid in processes.lines().filter_map(|line| rustix::process::Pid::from_raw(line.parse().ok()?)) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
         let _ = fs::remove_dir(&sandbox);
@@ -352,9 +324,7 @@ mod tests {
         let own = "8:pids:/\n4:memory:/a/b\n1:cpu,cpuacct:/c\n0::/\n";
         let mounts = "cgroup /cg/cpu cgroup rw,cpu,cpuacct 0 0\ncgroup /cg/memory cgroup rw,memory 0 0\n\
                       cgroup /cg/pids cgroup rw,pids 0 0\ncgroup2 /cg/u cgroup2 rw 0 0\n";
-        let Own::V1(controllers) = Own::find(own, mounts) else {
-            panic!("version 1")
-        };
+        let Own::V1(controllers) = Own::find(own, mounts) else { panic!("version 1") };
         assert_eq!(controllers["memory"], Path::new("/cg/memory/a/b"));
         assert_eq!(controllers["cpu"], Path::new("/cg/cpu/c"));
         assert!(!controllers.contains_key("freezer"));
@@ -373,27 +343,13 @@ mod tests {
         v2_group(&top.path().join("user"), "cpu memory pids");
         let mounts = format!("cgroup2 {} cgroup2 rw 0 0\n", top.path().display());
         let groups = Cgroups::prepare(Own::find("0::/user\n", &mounts), "lambent-1");
-        assert_eq!(
-            groups,
-            Cgroups::V2 {
-                dir: top.path().join("user/lambent-1")
-            }
-        );
+        assert_eq!(groups, Cgroups::V2 { dir: top.path().join("user/lambent-1") });
         let dirs = groups.create("abc").unwrap();
-        assert_eq!(
-            dirs,
-            [("unified".to_owned(), top.path().join("user/lambent-1/abc"))]
-        );
+        assert_eq!(dirs, [("unified".to_owned(), top.path().join("user/lambent-1/abc"))]);
         limit(&dirs, 1_769, 64).unwrap();
         let read = |file: &str| fs::read_to_string(dirs[0].1.join(file)).unwrap();
-        assert_eq!(
-            (read("memory.max"), read("pids.max")),
-            ("1854930944".to_owned(), "64".to_owned())
-        );
-        assert_eq!(
-            (read("memory.swap.max"), read("cpu.weight")),
-            ("0".to_owned(), "100".to_owned())
-        );
+        assert_eq!((read("memory.max"), read("pids.max")), ("1854930944".to_owned(), "64".to_owned()));
+        assert_eq!((read("memory.swap.max"), read("cpu.weight")), ("0".to_owned(), "100".to_owned()));
     }
 
     #[test]
@@ -406,17 +362,9 @@ mod tests {
         fs::write(scope.join("cgroup.procs"), "").unwrap();
         // Nothing can be written to it: what the kernel's EBUSY does for a group that has processes.
         fs::create_dir(scope.join("cgroup.subtree_control")).unwrap();
-        let own = Own::V2 {
-            mount: top.path().into(),
-            group: scope.clone(),
-        };
+        let own = Own::V2 { mount: top.path().into(), group: scope.clone() };
         let groups = Cgroups::prepare(own, "lambent-1");
-        assert_eq!(
-            groups,
-            Cgroups::V2 {
-                dir: slice.join("lambent-1")
-            }
-        );
+        assert_eq!(groups, Cgroups::V2 { dir: slice.join("lambent-1") });
         assert!(!scope.join("lambent-1").exists());
     }
 
@@ -425,18 +373,12 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         fs::write(top.path().join("cgroup.procs"), "1\n7\n").unwrap();
         fs::create_dir(top.path().join("cgroup.subtree_control")).unwrap();
-        let own = Own::V2 {
-            mount: top.path().into(),
-            group: top.path().into(),
-        };
+        let own = Own::V2 { mount: top.path().into(), group: top.path().into() };
         let Cgroups::None { reason } = Cgroups::prepare(own, "lambent-1") else {
             panic!("it can't work here")
         };
         assert!(reason.starts_with("controllers are not delegated"), "{reason}");
-        assert_eq!(
-            fs::read_to_string(top.path().join("init/cgroup.procs")).unwrap(),
-            "7"
-        );
+        assert_eq!(fs::read_to_string(top.path().join("init/cgroup.procs")).unwrap(), "7");
     }
 
     #[test]

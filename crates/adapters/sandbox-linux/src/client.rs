@@ -59,13 +59,8 @@ impl LauncherClient {
     /// directory is waited for, and what it left is removed.
     pub fn spawn(options: &LauncherOptions) -> Result<Self, SandboxError> {
         std::fs::create_dir_all(&options.state_dir).map_err(host)?;
-        let (near, far) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(host)?;
+        let (near, far) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(host)?;
         for end in [&near, &far] {
             let _ = rustix::net::sockopt::set_socket_send_buffer_size(end, 8 * MAX_MESSAGE_BYTES);
         }
@@ -82,9 +77,7 @@ impl LauncherClient {
         let Ok(Some((FromLauncher::Hello { degraded }, _))) = hello else {
             drop(near);
             let _ = child.wait();
-            return Err(host(
-                "the launcher did not start; it has said why on standard error",
-            ));
+            return Err(host("the launcher did not start; it has said why on standard error"));
         };
         let shared = Arc::new(Shared {
             socket: near,
@@ -95,11 +88,7 @@ impl LauncherClient {
         });
         let reader = Arc::clone(&shared);
         thread("launcher-client", move || reader.read(buffer))?;
-        Ok(LauncherClient {
-            shared,
-            child: Mutex::new(child),
-            degraded,
-        })
+        Ok(LauncherClient { shared, child: Mutex::new(child), degraded })
     }
 
     /// What sandboxes lack on this host, in sentences.
@@ -120,11 +109,7 @@ impl LauncherClient {
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SandboxError> {
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(work)
-        .map(drop)
-        .map_err(host)
+    std::thread::Builder::new().name(name.into()).spawn(work).map(drop).map_err(host)
 }
 
 impl Drop for LauncherClient {
@@ -224,11 +209,7 @@ impl SandboxHost for LauncherClient {
         let memory_mb = spec.memory_mb;
         let request = CreateSandbox {
             id: spec.id.clone(),
-            mounts: spec
-                .mounts
-                .into_iter()
-                .map(|mount| (mount.host, mount.guest))
-                .collect(),
+            mounts: spec.mounts.into_iter().map(|mount| (mount.host, mount.guest)).collect(),
             memory_mb,
             tmp_mb: spec.tmp_mb,
             processes: spec.processes,
@@ -240,16 +221,9 @@ impl SandboxHost for LauncherClient {
             lock(&self.shared.creating).clear();
         }
         self.shared.tell(ToLauncher::Create(request));
-        let (control, cgroups) = created
-            .await
-            .map_err(|_| host("the launcher has ended"))?
-            .map_err(host)?;
-        let sandbox = LinuxSandbox::new(
-            spec.id,
-            Arc::clone(&self.shared),
-            control,
-            Group::new(cgroups, memory_mb),
-        )?;
+        let (control, cgroups) = created.await.map_err(|_| host("the launcher has ended"))?.map_err(host)?;
+        let sandbox =
+            LinuxSandbox::new(spec.id, Arc::clone(&self.shared), control, Group::new(cgroups, memory_mb))?;
         sandbox.ready().await?;
         Ok(Box::new(sandbox))
     }

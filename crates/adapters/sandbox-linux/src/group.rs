@@ -21,10 +21,7 @@ pub(crate) struct Group {
 impl Group {
     pub(crate) fn new(dirs: Dirs, memory_mb: u32) -> Self {
         let quota = (u64::from(memory_mb) * CPU_PERIOD_US / MEMORY_MB_PER_VCPU).max(MIN_CPU_QUOTA_US);
-        Group {
-            dirs: dirs.into_iter().collect(),
-            cpu_quota_us: quota,
-        }
+        Group { dirs: dirs.into_iter().collect(), cpu_quota_us: quota }
     }
 
     fn write(&self, controller: &str, file: &str, value: &str) {
@@ -41,16 +38,8 @@ impl Group {
     /// Holds the sandbox to its share of a CPU, or lets it use what is free.
     pub(crate) fn throttle(&self, on: bool) {
         let quota = self.cpu_quota_us;
-        self.write(
-            "cpu",
-            "cpu.cfs_quota_us",
-            &if on { quota.to_string() } else { "-1".to_owned() },
-        );
-        let max = if on {
-            format!("{quota} {CPU_PERIOD_US}")
-        } else {
-            format!("max {CPU_PERIOD_US}")
-        };
+        self.write("cpu", "cpu.cfs_quota_us", &if on { quota.to_string() } else { "-1".to_owned() });
+        let max = if on { format!("{quota} {CPU_PERIOD_US}") } else { format!("max {CPU_PERIOD_US}") };
         self.write("unified", "cpu.max", &max);
     }
 
@@ -61,23 +50,18 @@ impl Group {
 
     /// Peak memory in bytes; zero when the host can't tell.
     pub(crate) fn max_memory_bytes(&self) -> u64 {
-        let text = self
-            .read("memory", "memory.max_usage_in_bytes")
-            .or_else(|| self.read("unified", "memory.peak"));
+        let text =
+            self.read("memory", "memory.max_usage_in_bytes").or_else(|| self.read("unified", "memory.peak"));
         text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
     /// How often the out-of-memory killer has acted here.
     pub(crate) fn oom_kills(&self) -> u64 {
-        let text = self
-            .read("memory", "memory.oom_control")
-            .or_else(|| self.read("unified", "memory.events"));
+        let text =
+            self.read("memory", "memory.oom_control").or_else(|| self.read("unified", "memory.events"));
         text.unwrap_or_default()
             .lines()
-            .find_map(|line| {
-                line.strip_prefix("oom_kill ")
-                    .and_then(|count| count.trim().parse().ok())
-            })
+            .find_map(|line| line.strip_prefix("oom_kill ").and_then(|count| count.trim().parse().ok()))
             .unwrap_or(0)
     }
 }
@@ -98,11 +82,7 @@ mod tests {
         group.freeze(true);
         assert_eq!(read("cgroup.freeze"), "1");
         fs::write(dir.path().join("memory.peak"), "4096\n").unwrap();
-        fs::write(
-            dir.path().join("memory.events"),
-            "low 0\noom 3\noom_kill 2\noom_group_kill 0\n",
-        )
-        .unwrap();
+        fs::write(dir.path().join("memory.events"), "low 0\noom 3\noom_kill 2\noom_group_kill 0\n").unwrap();
         assert_eq!((group.max_memory_bytes(), group.oom_kills()), (4096, 2));
     }
 
@@ -110,9 +90,6 @@ mod tests {
     fn a_small_function_still_gets_a_quota_that_the_kernel_takes() {
         let dir = tempfile::tempdir().unwrap();
         Group::new(vec![("cpu".into(), dir.path().to_owned())], 1).throttle(true);
-        assert_eq!(
-            fs::read_to_string(dir.path().join("cpu.cfs_quota_us")).unwrap(),
-            "1000"
-        );
+        assert_eq!(fs::read_to_string(dir.path().join("cpu.cfs_quota_us")).unwrap(), "1000");
     }
 }

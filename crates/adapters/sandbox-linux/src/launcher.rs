@@ -16,6 +16,9 @@ use crate::sys;
 pub(crate) const SERVER_FD: i32 = 3;
 /// While a dead sandbox's cgroups can't be removed yet: how long until the next try.
 const REMOVE_AGAIN_MS: i64 = 10;
+/// How long nobody must have asked for anything before the pool is filled: a function that has just got its sandbox
+/// needs the processor more.
+const QUIET_MS: i64 = 20;
 /// Tries at removing the last groups before the launcher ends without them; its successor clears them.
 const LAST_TRIES: usize = 500;
 
@@ -36,8 +39,11 @@ struct Launcher {
 }
 
 /// What woke the launcher.
+#[derive(Default)]
 struct Woken {
     asked: bool,
+    /// Nothing has happened for a while.
+    quiet: bool,
     ended: Vec<String>,
     /// Places in the pool, last first.
     failed_blanks: Vec<usize>,
@@ -47,15 +53,10 @@ struct Woken {
 /// are threads: `<binary> __launcher <state dir>` with the server's socket as descriptor 3.
 pub fn launcher_main() {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments
-        .next()
-        .is_none_or(|first| first != crate::LAUNCHER_ARGUMENT)
-    {
+    if arguments.next().is_none_or(|first| first != crate::LAUNCHER_ARGUMENT) {
         return;
     }
-    let Some(state_dir) = arguments.next().map(PathBuf::from) else {
-        sys::exit_now(2)
-    };
+    let Some(state_dir) = arguments.next().map(PathBuf::from) else { sys::exit_now(2) };
     // Whatever else the server was started with is not for sandboxes.
     sys::close_from(SERVER_FD as u32 + 1);
     // SAFETY: the server has put its socket there, and nobody else in this process owns it.
@@ -90,19 +91,15 @@ impl Launcher {
         residue.record(&dirs).map_err(text)?;
         let (shells, degraded) = Shells::open(state_dir, cgroups, is_root)?;
         send(&server, &FromLauncher::Hello { degraded }, &[]).map_err(text)?;
-        Ok(Launcher {
-            server,
-            shells,
-            children: HashMap::new(),
-            leaving: Vec::new(),
-            _residue: residue,
-        })
+        Ok(Launcher { server, shells, children: HashMap::new(), leaving: Vec::new(), _residue: residue })
     }
 
     fn run(mut self) -> i32 {
         let mut buffer = vec![0; MAX_MESSAGE_BYTES];
+        let mut filling = false;
         loop {
-            let woken = self.wait();
+            let woken = self.wait(filling);
+            filling = woken.quiet;
             for id in woken.ended {
                 self.ended(id);
             }
@@ -114,11 +111,10 @@ impl Launcher {
             }
             while sys::reap(false).is_some() {}
             self.remove_leaving();
+            if woken.quiet && self.shells.wants_more() {
+                self.shells.fill();
+            }
             if !woken.asked {
-                // Only while nobody waits for anything else.
-                if self.shells.wants_more() {
-                    self.shells.fill();
-                }
                 continue;
             }
             match receive::<ToLauncher>(self.server.as_fd(), &mut buffer) {
@@ -129,56 +125,33 @@ impl Launcher {
         }
     }
 
-    fn wait(&self) -> Woken {
+    /// Waits for something to do; while the pool is being filled, only looks.
+    fn wait(&self, filling: bool) -> Woken {
         let ids: Vec<&String> = self.children.keys().collect();
         let blanks = &self.shells.blanks;
         let mut fds = vec![PollFd::new(&self.server, PollFlags::IN)];
-        fds.extend(
-            ids.iter()
-                .map(|id| PollFd::new(&self.children[*id].pidfd, PollFlags::IN)),
-        );
-        fds.extend(
-            blanks
-                .iter()
-                .map(|blank| PollFd::new(&blank.running.pidfd, PollFlags::IN)),
-        );
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
+        fds.extend(ids.iter().map(|id| PollFd::new(&self.children[*id].pidfd, PollFlags::IN)));
+        fds.extend(blanks.iter().map(|blank| PollFd::new(&blank.running.pidfd, PollFlags::IN)));
+        let timeout_ms = match (self.leaving.is_empty(), self.shells.wants_more(), filling) {
+            (_, true, true) => Some(0),
+            (false, _, _) => Some(REMOVE_AGAIN_MS),
+            (true, true, false) => Some(QUIET_MS),
+            (true, false, _) => None,
         };
-        let soon = Timespec {
-            tv_sec: 0,
-            tv_nsec: REMOVE_AGAIN_MS * 1_000_000,
-        };
-        let timeout = match (self.shells.wants_more(), self.leaving.is_empty()) {
-            (true, _) => Some(&at_once),
-            (false, false) => Some(&soon),
-            (false, true) => None,
-        };
-        if poll(&mut fds, timeout).is_err() {
-            return Woken {
-                asked: false,
-                ended: Vec::new(),
-                failed_blanks: Vec::new(),
-            };
+        let timeout = timeout_ms.map(|ms| Timespec { tv_sec: 0, tv_nsec: ms * 1_000_000 });
+        let mut woken = Woken::default();
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(0) => woken.quiet = true,
+            Ok(_) => {}
+            Err(_) => return woken,
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         let (children, of_blanks) = ready[1..].split_at(ids.len());
-        let ended = ids
-            .iter()
-            .zip(children)
-            .filter(|(_, ready)| **ready)
-            .map(|(id, _)| (*id).clone())
-            .collect();
-        let failed_blanks = (0..of_blanks.len())
-            .rev()
-            .filter(|place| of_blanks[*place])
-            .collect();
-        Woken {
-            asked: ready[0],
-            ended,
-            failed_blanks,
-        }
+        woken.asked = ready[0];
+        woken.ended =
+            ids.iter().zip(children).filter(|(_, ready)| **ready).map(|(id, _)| (*id).clone()).collect();
+        woken.failed_blanks = (0..of_blanks.len()).rev().filter(|place| of_blanks[*place]).collect();
+        woken
     }
 
     fn tell(&self, message: &FromLauncher, fds: &[OwnedFd]) {
@@ -200,10 +173,7 @@ impl Launcher {
         }
         match attached {
             Ok((running, control)) => {
-                let created = FromLauncher::Created {
-                    id: spec.id.clone(),
-                    cgroups: running.cgroups.clone(),
-                };
+                let created = FromLauncher::Created { id: spec.id.clone(), cgroups: running.cgroups.clone() };
                 self.children.insert(spec.id, running);
                 self.tell(&created, &[control]);
             }
@@ -215,10 +185,7 @@ impl Launcher {
         match self.children.get(&id) {
             Some(child) => child.kill(),
             // Ended by itself: told already, or as soon as its groups are removed.
-            None if self
-                .leaving
-                .iter()
-                .any(|leaving| leaving.id.as_ref() == Some(&id)) => {}
+            None if self.leaving.iter().any(|leaving| leaving.id.as_ref() == Some(&id)) => {}
             None => self.tell(&FromLauncher::Destroyed { id }, &[]),
         }
     }
@@ -226,10 +193,7 @@ impl Launcher {
     fn ended(&mut self, id: String) {
         if let Some(running) = self.children.remove(&id) {
             let cgroups = self.shells.ended(running);
-            self.leaving.push(Leaving {
-                id: Some(id),
-                cgroups,
-            });
+            self.leaving.push(Leaving { id: Some(id), cgroups });
         }
     }
 
@@ -245,15 +209,8 @@ impl Launcher {
 
     /// The server is gone: nothing may stay.
     fn end(mut self) -> i32 {
-        let blanks = std::mem::take(&mut self.shells.blanks)
-            .into_iter()
-            .map(|blank| blank.running);
-        let all: Vec<Running> = self
-            .children
-            .drain()
-            .map(|(_, running)| running)
-            .chain(blanks)
-            .collect();
+        let blanks = std::mem::take(&mut self.shells.blanks).into_iter().map(|blank| blank.running);
+        let all: Vec<Running> = self.children.drain().map(|(_, running)| running).chain(blanks).collect();
         all.iter().for_each(Running::kill);
         while sys::reap(true).is_some() {}
         for running in all {
@@ -265,10 +222,7 @@ impl Launcher {
             if self.leaving.is_empty() {
                 break;
             }
-            let soon = Timespec {
-                tv_sec: 0,
-                tv_nsec: REMOVE_AGAIN_MS * 1_000_000,
-            };
+            let soon = Timespec { tv_sec: 0, tv_nsec: REMOVE_AGAIN_MS * 1_000_000 };
             let _ = poll(&mut [], Some(&soon));
         }
         self.shells.close();
@@ -278,10 +232,7 @@ impl Launcher {
 
 /// An ordinary user becomes root in namespaces of its own, and mounts there.
 fn own_namespaces() -> std::io::Result<()> {
-    let (uid, gid) = (
-        rustix::process::getuid().as_raw(),
-        rustix::process::getgid().as_raw(),
-    );
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)?;
     std::fs::write("/proc/self/setgroups", "deny")?;
     std::fs::write("/proc/self/uid_map", format!("0 {uid} 1\n"))?;

@@ -27,33 +27,17 @@ pub struct Check {
 }
 
 fn good(name: &'static str, detail: impl Into<String>) -> Check {
-    Check {
-        name,
-        verdict: Verdict::Good,
-        detail: detail.into(),
-        remedy: None,
-    }
+    Check { name, verdict: Verdict::Good, detail: detail.into(), remedy: None }
 }
 
 fn lacking(name: &'static str, verdict: Verdict, detail: impl Into<String>, remedy: &str) -> Check {
-    Check {
-        name,
-        verdict,
-        detail: detail.into(),
-        remedy: Some(remedy.to_owned()),
-    }
+    Check { name, verdict, detail: detail.into(), remedy: Some(remedy.to_owned()) }
 }
 
 /// Looks at the host without changing anything.
 pub fn host_report() -> Vec<Check> {
     let root = rustix::process::geteuid().is_root();
-    vec![
-        user(root),
-        user_namespaces(root),
-        cgroup(root),
-        tmp(root),
-        seccomp(),
-    ]
+    vec![user(root), user_namespaces(root), cgroup(root), tmp(root), seccomp()]
 }
 
 fn user(root: bool) -> Check {
@@ -69,27 +53,14 @@ fn user(root: bool) -> Check {
 }
 
 fn user_namespaces(root: bool) -> Check {
-    let read = |path: &str| {
-        std::fs::read_to_string(path)
-            .ok()
-            .and_then(|text| text.trim().parse::<u64>().ok())
-    };
+    let read =
+        |path: &str| std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
     let name = "user namespaces";
     if read("/proc/sys/user/max_user_namespaces") == Some(0) {
-        return lacking(
-            name,
-            Verdict::Missing,
-            "switched off",
-            "sysctl user.max_user_namespaces=15000",
-        );
+        return lacking(name, Verdict::Missing, "switched off", "sysctl user.max_user_namespaces=15000");
     }
     if !root && read("/proc/sys/kernel/unprivileged_userns_clone") == Some(0) {
-        return lacking(
-            name,
-            Verdict::Missing,
-            "for root only",
-            "sysctl kernel.unprivileged_userns_clone=1",
-        );
+        return lacking(name, Verdict::Missing, "for root only", "sysctl kernel.unprivileged_userns_clone=1");
     }
     if !root && read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
         let remedy = "sysctl kernel.apparmor_restrict_unprivileged_userns=0";
@@ -124,12 +95,7 @@ fn cgroup(root: bool) -> Check {
         };
     }
     let remedy = "mount the cgroup hierarchy of version 2";
-    lacking(
-        name,
-        Verdict::Degraded,
-        "no usable hierarchy: limits are not enforced",
-        remedy,
-    )
+    lacking(name, Verdict::Degraded, "no usable hierarchy: limits are not enforced", remedy)
 }
 
 fn tmp(root: bool) -> Check {
@@ -156,12 +122,7 @@ fn seccomp() -> Check {
         true => good("seccomp", "available"),
         false => {
             let remedy = "use a kernel with CONFIG_SECCOMP_FILTER";
-            lacking(
-                "seccomp",
-                Verdict::Missing,
-                "the kernel has no system call filters",
-                remedy,
-            )
+            lacking("seccomp", Verdict::Missing, "the kernel has no system call filters", remedy)
         }
     }
 }

@@ -30,12 +30,8 @@ impl Residue {
     /// Waits for an earlier launcher to end.
     pub(crate) fn lock(state_dir: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(state_dir)?;
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(state_dir.join(FILE))?;
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).open(state_dir.join(FILE))?;
         let begun = Instant::now();
         while let Err(errno) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
             if errno != rustix::io::Errno::WOULDBLOCK {
@@ -49,20 +45,14 @@ impl Residue {
             }
             std::thread::sleep(LOOK_AGAIN);
         }
-        Ok(Residue {
-            file,
-            state_dir: state_dir.to_owned(),
-        })
+        Ok(Residue { file, state_dir: state_dir.to_owned() })
     }
 
     /// Ends and removes what the earlier launcher left. Groups that can't be removed in time are named in the result;
     /// they have no processes that could run.
     pub(crate) fn sweep(&mut self) -> io::Result<Vec<PathBuf>> {
         for entry in std::fs::read_dir(&self.state_dir)?.flatten() {
-            if entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == crate::tmp_disk::IMAGE_EXTENSION)
+            if entry.path().extension().is_some_and(|extension| extension == crate::tmp_disk::IMAGE_EXTENSION)
             {
                 let _ = std::fs::remove_file(entry.path());
             }
@@ -70,11 +60,8 @@ impl Residue {
         let mut text = String::new();
         self.file.rewind()?;
         self.file.read_to_string(&mut text)?;
-        let mut left: Vec<PathBuf> = text
-            .lines()
-            .map(PathBuf::from)
-            .filter(|dir| is_a_launchers(dir))
-            .collect();
+        let mut left: Vec<PathBuf> =
+            text.lines().map(PathBuf::from).filter(|dir| is_a_launchers(dir)).collect();
         let begun = Instant::now();
         loop {
             left.retain(|dir| !cgroups::clear(dir));
@@ -99,10 +86,7 @@ impl Residue {
 /// Whatever stands in the file: nothing else is touched.
 fn is_a_launchers(dir: &Path) -> bool {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    dir.is_absolute()
-        && name
-            .strip_prefix(cgroups::PREFIX)
-            .is_some_and(|pid| pid.parse::<u32>().is_ok())
+    dir.is_absolute() && name.strip_prefix(cgroups::PREFIX).is_some_and(|pid| pid.parse::<u32>().is_ok())
 }
 
 #[cfg(test)]

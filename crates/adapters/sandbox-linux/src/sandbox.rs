@@ -60,12 +60,8 @@ impl LinuxSandbox {
             exit: watch::Sender::new(None),
             oom_before: 0.into(),
         });
-        let (socket, ears, groups, host) = (
-            Arc::clone(&control),
-            Arc::clone(&heard),
-            group.clone(),
-            Arc::clone(&launcher),
-        );
+        let (socket, ears, groups, host) =
+            (Arc::clone(&control), Arc::clone(&heard), group.clone(), Arc::clone(&launcher));
         let reader = tokio::spawn(async move {
             tokio::select! {
                 () = listen(&socket, &ears, &groups) => {}
@@ -119,21 +115,15 @@ impl LinuxSandbox {
 /// Hears the supervisor out until the sandbox is gone. Can be cancelled at any wait without losing a message.
 async fn listen(control: &UnixStream, heard: &Heard, group: &Group) {
     let mut buffer = vec![0; MAX_ANSWER_BYTES];
-    let mut receive = async || {
-        control
-            .async_io(Interest::READABLE, || receive(control.as_fd(), &mut buffer))
-            .await
-    };
+    let mut receive =
+        async || control.async_io(Interest::READABLE, || receive(control.as_fd(), &mut buffer)).await;
     while let Ok(Some((message, fds))) = receive().await {
         match message {
             FromSupervisor::Exited { code, signal } => {
                 let out_of_memory = group.oom_kills() > heard.oom_before.load(Ordering::SeqCst);
                 let exit = match (code, signal) {
                     (Some(code), _) => Exit::Code(code),
-                    (None, signal) => Exit::Signal {
-                        signal: signal.unwrap_or(libc::SIGKILL),
-                        out_of_memory,
-                    },
+                    (None, signal) => Exit::Signal { signal: signal.unwrap_or(libc::SIGKILL), out_of_memory },
                 };
                 heard.exit.send_replace(Some(exit));
             }
@@ -160,9 +150,7 @@ impl Sandbox for LinuxSandbox {
 
     async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError> {
         self.group.throttle(false);
-        self.heard
-            .oom_before
-            .store(self.group.oom_kills(), Ordering::SeqCst);
+        self.heard.oom_before.store(self.group.oom_kills(), Ordering::SeqCst);
         // A sandbox that is gone stays gone.
         self.heard.exit.send_if_modified(|exit| {
             let ended = exit.is_some_and(|exit| exit != Exit::SandboxGone);
@@ -183,10 +171,9 @@ impl Sandbox for LinuxSandbox {
                 rustix::io::ioctl_fionbio(&output, true).map_err(host)?;
                 Ok(ProcessOutput { output })
             }
-            (FromSupervisor::ExecFailed { errno }, _) => Err(SandboxError::Exec {
-                path,
-                reason: errno_text(errno),
-            }),
+            (FromSupervisor::ExecFailed { errno }, _) => {
+                Err(SandboxError::Exec { path, reason: errno_text(errno) })
+            }
             (FromSupervisor::Busy, _) => Err(host("the previous process has not been stopped")),
             (other, _) => Err(host(format!("unexpected answer {other:?}"))),
         }
@@ -221,9 +208,7 @@ impl Sandbox for LinuxSandbox {
     }
 
     fn usage(&self) -> SandboxUsage {
-        SandboxUsage {
-            max_memory_bytes: self.group.max_memory_bytes(),
-        }
+        SandboxUsage { max_memory_bytes: self.group.max_memory_bytes() }
     }
 
     async fn destroy(self: Box<Self>) {
@@ -251,8 +236,6 @@ fn errno_text(errno: i32) -> String {
         libc::ENOTDIR => "not a directory".into(),
         libc::ENOMEM => "cannot allocate memory".into(),
         libc::EAGAIN => "resource temporarily unavailable".into(),
-        other => std::io::Error::from_raw_os_error(other)
-            .to_string()
-            .to_lowercase(),
+        other => std::io::Error::from_raw_os_error(other).to_string().to_lowercase(),
     }
 }

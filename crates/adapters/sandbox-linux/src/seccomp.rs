@@ -114,13 +114,7 @@ impl Filters {
         rules.insert(libc::SYS_clone, clone_rules()?);
         rules.insert(libc::SYS_socket, socket_rules()?);
         let terminal = |request| rule(vec![condition(1, Op::MaskedEq(u64::from(u32::MAX)), request)?]);
-        rules.insert(
-            libc::SYS_ioctl,
-            TERMINAL_INPUT
-                .into_iter()
-                .map(terminal)
-                .collect::<Result<_, _>>()?,
-        );
+        rules.insert(libc::SYS_ioctl, TERMINAL_INPUT.into_iter().map(terminal).collect::<Result<_, _>>()?);
         // The personality that switches address randomisation off; the others have uses.
         let no_randomise = condition(0, Op::MaskedEq(0x0040000), 0x0040000)?;
         let not_query = condition(0, Op::Ne, u64::from(u32::MAX))?;
@@ -150,22 +144,12 @@ fn foreign_numbers() -> BpfProgram {
     if !cfg!(target_arch = "x86_64") {
         return Vec::new();
     }
-    let statement = |code: u32, jt, jf, k| sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
+    let statement = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
     vec![
         // The number is the first word of `seccomp_data`.
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
         statement(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, X32_BIT),
-        statement(
-            libc::BPF_RET | libc::BPF_K,
-            0,
-            0,
-            libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
-        ),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
         statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
     ]
 }
@@ -191,42 +175,22 @@ fn socket_rules() -> Result<Vec<SeccompRule>, String> {
     let family = |family: libc::c_int| {
         SeccompCondition::new(0, Len::Dword, Op::Ne, family as u64).map_err(|error| error.to_string())
     };
-    let others = rule(
-        ALLOWED_FAMILIES
-            .into_iter()
-            .map(family)
-            .collect::<Result<_, _>>()?,
-    )?;
+    let others = rule(ALLOWED_FAMILIES.into_iter().map(family).collect::<Result<_, _>>()?)?;
     // The low bits of the type, without SOCK_CLOEXEC and SOCK_NONBLOCK.
-    let raw = rule(vec![
-        condition(1, Op::MaskedEq(0xf), libc::SOCK_RAW as u64)?,
-        family(libc::AF_NETLINK)?,
-    ])?;
+    let raw = rule(vec![condition(1, Op::MaskedEq(0xf), libc::SOCK_RAW as u64)?, family(libc::AF_NETLINK)?])?;
     let packet = rule(vec![condition(1, Op::MaskedEq(0xf), SOCK_PACKET)?])?;
     // Of netlink only what lists interfaces and addresses.
     let dword = |argument, op, value: libc::c_int| {
         SeccompCondition::new(argument, Len::Dword, op, value as u64).map_err(|error| error.to_string())
     };
-    let netlink = rule(vec![
-        dword(0, Op::Eq, libc::AF_NETLINK)?,
-        dword(2, Op::Ne, libc::NETLINK_ROUTE)?,
-    ])?;
+    let netlink = rule(vec![dword(0, Op::Eq, libc::AF_NETLINK)?, dword(2, Op::Ne, libc::NETLINK_ROUTE)?])?;
     Ok(vec![others, raw, packet, netlink])
 }
 
 fn program(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgram, String> {
-    let arch = std::env::consts::ARCH
-        .try_into()
-        .map_err(|error| format!("{error:?}"))?;
-    let filter = SeccompFilter::new(
-        rules,
-        SeccompAction::Allow,
-        SeccompAction::Errno(errno as u32),
-        arch,
-    );
-    filter
-        .and_then(TryInto::try_into)
-        .map_err(|error| error.to_string())
+    let arch = std::env::consts::ARCH.try_into().map_err(|error| format!("{error:?}"))?;
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno as u32), arch);
+    filter.and_then(TryInto::try_into).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

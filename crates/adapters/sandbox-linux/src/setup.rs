@@ -72,11 +72,7 @@ impl<'a> Shell<'a> {
             Some(ids) => Some(step("user mapping", Mapper::start(ids))?),
             None => None,
         };
-        Ok(Blank {
-            shell: self,
-            listener,
-            mapper,
-        })
+        Ok(Blank { shell: self, listener, mapper })
     }
 }
 
@@ -85,10 +81,7 @@ impl Blank<'_> {
     pub(crate) fn attach(self, attachment: &Attachment) -> Step<OwnedFd> {
         let root = self.shell.root;
         if attachment.tmp_mb != self.shell.tmp_mb {
-            step(
-                "/tmp",
-                tree::replace_tmp(root, attachment.tmp_device, attachment.tmp_mb),
-            )?;
+            step("/tmp", tree::replace_tmp(root, attachment.tmp_device, attachment.tmp_mb))?;
         }
         step("/dev/shm", tree::resize_shm(root, attachment.memory_mb))?;
         step("mount", tree::mount_all(root, attachment.mounts))?;
@@ -101,18 +94,12 @@ impl Blank<'_> {
 /// Own user namespace, unprivileged user, no capabilities, no way back, Landlock, seccomp. In this order: mapping users
 /// needs rights outside, and the filters forbid what comes before them.
 fn drop_privileges(attachment: &Attachment, mapper: Option<Mapper>, filters: &Filters) -> Step<()> {
-    step(
-        "open files limit",
-        sys::set_limit(libc::RLIMIT_NOFILE, attachment.open_files),
-    )?;
+    step("open files limit", sys::set_limit(libc::RLIMIT_NOFILE, attachment.open_files))?;
     step("core limit", sys::set_limit(libc::RLIMIT_CORE, 0))?;
     // Besides the cgroup's, and instead of it where there is none. As root the user is this sandbox's own, so the count
     // is too, on any kernel.
     if mapper.is_some() || kernel_version() >= NAMESPACED_PROCESS_LIMIT {
-        step(
-            "process limit",
-            sys::set_limit(libc::RLIMIT_NPROC, attachment.processes),
-        )?;
+        step("process limit", sys::set_limit(libc::RLIMIT_NPROC, attachment.processes))?;
     }
     if let Some(mapper) = mapper {
         step("user namespace", mapper.enter())?;
@@ -136,9 +123,8 @@ fn die_with_parent() -> io::Result<()> {
 fn kernel_version() -> (u32, u32) {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
-    let mut numbers = release
-        .split(|letter: char| !letter.is_ascii_digit())
-        .map_while(|text| text.parse().ok());
+    let mut numbers =
+        release.split(|letter: char| !letter.is_ascii_digit()).map_while(|text| text.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 

@@ -73,15 +73,9 @@ impl Shells {
         std::fs::create_dir_all(&root).map_err(|error| format!("{}: {error}", root.display()))?;
         let mut degraded: Vec<String> = cgroups.lacking().into_iter().collect();
         let mut disks = TmpDisks::new(state_dir);
-        let probed = if is_root {
-            disks.probe()
-        } else {
-            Err("loop devices need root".to_owned())
-        };
+        let probed = if is_root { disks.probe() } else { Err("loop devices need root".to_owned()) };
         if let Err(reason) = &probed {
-            degraded.push(format!(
-                "/tmp is kept in memory and counts as the function's memory: {reason}"
-            ));
+            degraded.push(format!("/tmp is kept in memory and counts as the function's memory: {reason}"));
         }
         let shells = Shells {
             root,
@@ -144,11 +138,7 @@ impl Shells {
                 Err(_) => dead.push(blank.running),
             }
         }
-        let blank = self.make(if self.disks.is_some() {
-            BLANK_TMP_MB
-        } else {
-            spec.tmp_mb
-        })?;
+        let blank = self.make(if self.disks.is_some() { BLANK_TMP_MB } else { spec.tmp_mb })?;
         match self.give(&blank, spec) {
             Ok(()) => Ok((blank.running, blank.control)),
             Err(reason) => {
@@ -181,22 +171,13 @@ impl Shells {
 
     fn make(&mut self, tmp_mb: u32) -> Result<Blank, String> {
         self.made += 1;
-        let cgroups = self
-            .cgroups
-            .create(&format!("s{}", self.made))
-            .map_err(|error| format!("cgroups: {error}"))?;
+        let cgroups =
+            self.cgroups.create(&format!("s{}", self.made)).map_err(|error| format!("cgroups: {error}"))?;
         let host_id = self.free_host_id();
         match self.spawn(tmp_mb, &cgroups, host_id) {
             Ok((pidfd, control)) => {
                 self.host_ids_in_use.insert(host_id);
-                Ok(Blank {
-                    running: Running {
-                        pidfd,
-                        cgroups,
-                        host_id,
-                    },
-                    control,
-                })
+                Ok(Blank { running: Running { pidfd, cgroups, host_id }, control })
             }
             Err(reason) => {
                 cgroups::remove(&cgroups);
@@ -221,13 +202,8 @@ impl Shells {
             Some(disks) => Some(new_disk(disks, tmp_mb)?),
             None => None,
         };
-        let (near, far) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(|errno| format!("socket: {errno}"))?;
+        let (near, far) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(|errno| format!("socket: {errno}"))?;
         for end in [&near, &far] {
             let _ = rustix::net::sockopt::set_socket_send_buffer_size(end, 4 * MAX_MESSAGE_BYTES);
         }
@@ -319,15 +295,7 @@ fn become_a_functions(shell: Shell, server: &OwnedFd) -> Result<Option<OwnedFd>,
     let Some((asked, device_open)) = asked.map_err(|error| format!("attach: {error}"))? else {
         return Ok(None);
     };
-    let ToSupervisor::Attach {
-        mounts,
-        memory_mb,
-        tmp_mb,
-        tmp_device,
-        processes,
-        open_files,
-    } = asked
-    else {
+    let ToSupervisor::Attach { mounts, memory_mb, tmp_mb, tmp_device, processes, open_files } = asked else {
         return Err("attach: another message came first".into());
     };
     let attachment = Attachment {

@@ -38,10 +38,7 @@ impl Supervisor {
         let children = sys::child_signals()?;
         let mut buffer = vec![0; MAX_MESSAGE_BYTES];
         loop {
-            let mut ready = [
-                PollFd::new(&self.server, PollFlags::IN),
-                PollFd::new(&children, PollFlags::IN),
-            ];
+            let mut ready = [PollFd::new(&self.server, PollFlags::IN), PollFd::new(&children, PollFlags::IN)];
             match poll(&mut ready, None) {
                 Err(rustix::io::Errno::INTR) => continue,
                 other => other?,
@@ -74,26 +71,14 @@ impl Supervisor {
         while let Some(ended) = sys::reap(all) {
             if self.main == Some(ended.pid) {
                 self.main = None;
-                self.tell(
-                    &FromSupervisor::Exited {
-                        code: ended.code,
-                        signal: ended.signal,
-                    },
-                    &[],
-                )?;
+                self.tell(&FromSupervisor::Exited { code: ended.code, signal: ended.signal }, &[])?;
             }
         }
         Ok(())
     }
 
     fn start(&mut self, start: ToSupervisor) -> std::io::Result<()> {
-        let ToSupervisor::Start {
-            argv,
-            mut env,
-            cwd,
-            telemetry_env,
-        } = start
-        else {
+        let ToSupervisor::Start { argv, mut env, cwd, telemetry_env } = start else {
             return Ok(());
         };
         if self.main.is_some() {
@@ -124,12 +109,7 @@ impl Supervisor {
                             break;
                         }
                     }
-                    return self.tell(
-                        &FromSupervisor::ExecFailed {
-                            errno: i32::from_ne_bytes(errno),
-                        },
-                        &[],
-                    );
+                    return self.tell(&FromSupervisor::ExecFailed { errno: i32::from_ne_bytes(errno) }, &[]);
                 }
                 self.main = Some(pid);
                 self.tell(&FromSupervisor::Started, &[output.into()])
@@ -142,10 +122,7 @@ impl Supervisor {
 fn exec(argv: &[String], env: &[(String, String)], cwd: &str, output: &impl AsFd, telemetry: bool) -> i32 {
     let errno = |error: std::io::Error| error.raw_os_error().unwrap_or(libc::EINVAL);
     let texts = |texts: Vec<String>| texts.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>();
-    let pairs = env
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let pairs = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let (Ok(argv), Ok(env)) = (texts(argv.to_vec()), texts(pairs)) else {
         return libc::EINVAL;
     };

@@ -7,11 +7,7 @@ use std::path::Path;
 
 /// The last error, or the value.
 fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {
@@ -45,21 +41,14 @@ pub(crate) fn clone_process(flags: libc::c_int) -> io::Result<Cloned> {
     // SAFETY: without CLONE_VM and with no stack given, clone3 behaves like fork: the child has its own copy of memory.
     // `arguments` and `pidfd` outlive the call. The process has one thread (see above).
     let pid = checked(unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw mut arguments,
-            size_of::<libc::clone_args>(),
-        )
+        libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>())
     })?;
     if pid == 0 {
         return Ok(Cloned::Child);
     }
     // SAFETY: the kernel has put a new descriptor there that nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Cloned::Parent {
-        pid: pid as libc::pid_t,
-        pidfd,
-    })
+    Ok(Cloned::Parent { pid: pid as libc::pid_t, pidfd })
 }
 
 /// Forks. `None` in the child. The same precondition as [`clone_process`].
@@ -89,13 +78,7 @@ pub(crate) fn mount(
     let pointer = |text: &Option<CString>| text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
     // SAFETY: every pointer is null or to a C string that outlives the call.
     checked(libc::c_long::from(unsafe {
-        libc::mount(
-            pointer(&source),
-            target.as_ptr(),
-            pointer(&kind),
-            flags,
-            pointer(&data).cast(),
-        )
+        libc::mount(pointer(&source), target.as_ptr(), pointer(&kind), flags, pointer(&data).cast())
     }))?;
     Ok(())
 }
@@ -106,9 +89,7 @@ pub(crate) fn pivot_root(root: &Path) -> io::Result<()> {
     // SAFETY: both arguments are C strings. `.` twice stacks the old root over the new one, to be detached next.
     checked(unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) })?;
     // SAFETY: as above.
-    checked(libc::c_long::from(unsafe {
-        libc::umount2(c".".as_ptr(), libc::MNT_DETACH)
-    }))?;
+    checked(libc::c_long::from(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) }))?;
     std::env::set_current_dir("/")
 }
 
@@ -142,9 +123,7 @@ pub(crate) fn unshare(flags: libc::c_int) -> io::Result<()> {
 
 pub(crate) fn prctl(option: libc::c_int, argument: libc::c_ulong) -> io::Result<()> {
     // SAFETY: the options used here take plain numbers.
-    checked(libc::c_long::from(unsafe {
-        libc::prctl(option, argument, 0, 0, 0)
-    }))?;
+    checked(libc::c_long::from(unsafe { libc::prctl(option, argument, 0, 0, 0) }))?;
     Ok(())
 }
 
@@ -176,14 +155,9 @@ pub(crate) fn drop_capabilities() -> io::Result<()> {
 }
 
 pub(crate) fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
-    let limit = libc::rlimit {
-        rlim_cur: value,
-        rlim_max: value,
-    };
+    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
     // SAFETY: the structure outlives the call.
-    checked(libc::c_long::from(unsafe {
-        libc::setrlimit(resource, &raw const limit)
-    }))?;
+    checked(libc::c_long::from(unsafe { libc::setrlimit(resource, &raw const limit) }))?;
     Ok(())
 }
 
@@ -226,11 +200,7 @@ pub(crate) fn duplicate_to(from: RawFd, to: RawFd) -> io::Result<()> {
 /// Executes. Returns only the error.
 pub(crate) fn execve(argv: &[CString], env: &[CString]) -> io::Error {
     let terminated = |texts: &[CString]| -> Vec<*const libc::c_char> {
-        texts
-            .iter()
-            .map(|text| text.as_ptr())
-            .chain([std::ptr::null()])
-            .collect()
+        texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
     };
     let (arguments, environment) = (terminated(argv), terminated(env));
     let Some(path) = argv.first() else {
@@ -328,11 +298,7 @@ pub(crate) fn loopback_up(socket: &OwnedFd) -> io::Result<()> {
         request.ifr_name[0] = b'l' as libc::c_char;
         request.ifr_name[1] = b'o' as libc::c_char;
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-        checked(libc::c_long::from(libc::ioctl(
-            socket.as_raw_fd(),
-            libc::SIOCSIFFLAGS,
-            &raw const request,
-        )))?;
+        checked(libc::c_long::from(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request)))?;
     }
     Ok(())
 }
@@ -353,9 +319,7 @@ fn alias_request(socket: &OwnedFd, request_number: libc::Ioctl, address: [u8; 4]
         let inet = libc::sockaddr_in {
             sin_family: libc::AF_INET as libc::sa_family_t,
             sin_port: 0,
-            sin_addr: libc::in_addr {
-                s_addr: u32::from_ne_bytes(address),
-            },
+            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address) },
             sin_zero: [0; 8],
         };
         std::ptr::copy_nonoverlapping(
@@ -363,11 +327,7 @@ fn alias_request(socket: &OwnedFd, request_number: libc::Ioctl, address: [u8; 4]
             (&raw mut request.ifr_ifru.ifru_addr).cast::<u8>(),
             size_of::<libc::sockaddr_in>(),
         );
-        checked(libc::c_long::from(libc::ioctl(
-            socket.as_raw_fd(),
-            request_number,
-            &raw const request,
-        )))?;
+        checked(libc::c_long::from(libc::ioctl(socket.as_raw_fd(), request_number, &raw const request)))?;
     }
     Ok(())
 }

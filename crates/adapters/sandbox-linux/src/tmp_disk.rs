@@ -75,10 +75,7 @@ pub(crate) struct TmpDisk {
 
 impl TmpDisks {
     pub(crate) fn new(dir: &Path) -> Self {
-        TmpDisks {
-            dir: dir.to_owned(),
-            templates: HashMap::new(),
-        }
+        TmpDisks { dir: dir.to_owned(), templates: HashMap::new() }
     }
 
     /// Whether it works here; the error says what is missing.
@@ -115,12 +112,7 @@ impl Template {
     }
 
     fn make_at(path: &Path, size: u64) -> io::Result<Self> {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)?;
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
         file.set_len(size)?;
         let mkfs = ["/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4", "/usr/bin/mkfs.ext4"]
             .into_iter()
@@ -128,16 +120,7 @@ impl Template {
             .ok_or_else(|| io::Error::other("mkfs.ext4 is missing (package e2fsprogs)"))?;
         // No journal: it dies with the sandbox. One inode per 16 KB.
         let status = Command::new(mkfs)
-            .args([
-                "-q",
-                "-F",
-                "-m",
-                "0",
-                "-i",
-                "16384",
-                "-O",
-                "^has_journal,^resize_inode",
-            ])
+            .args(["-q", "-F", "-m", "0", "-i", "16384", "-O", "^has_journal,^resize_inode"])
             .args(["-E", "lazy_itable_init=1,nodiscard,root_owner=0:0"])
             .arg(path)
             .stdin(Stdio::null())
@@ -161,12 +144,7 @@ impl Template {
 }
 
 fn attach(backing: &File) -> io::Result<TmpDisk> {
-    let control = openat(
-        CWD,
-        "/dev/loop-control",
-        OFlags::RDWR | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let control = openat(CWD, "/dev/loop-control", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     for _ in 0..LOOP_ATTEMPTS {
         // SAFETY: the request takes no argument.
         let number = unsafe { sys::ioctl(&control, LOOP_CTL_GET_FREE, 0) }?;

@@ -13,66 +13,26 @@ use crate::sys;
 
 const READ_ONLY: libc::c_ulong = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV;
 /// Directories that are always there.
-const DIRECTORIES: [&str; 11] = [
-    "dev",
-    "proc",
-    "tmp",
-    "etc",
-    "var/task",
-    "var/runtime",
-    "var/lang",
-    "opt",
-    "run",
-    "mnt",
-    "root",
-];
+const DIRECTORIES: [&str; 11] =
+    ["dev", "proc", "tmp", "etc", "var/task", "var/runtime", "var/lang", "opt", "run", "mnt", "root"];
 /// Taken from the host's `/etc`, as they are.
-const HOST_ETC: [&str; 6] = [
-    "ssl",
-    "pki",
-    "ca-certificates",
-    "ld.so.cache",
-    "alternatives",
-    "localtime",
-];
+const HOST_ETC: [&str; 6] = ["ssl", "pki", "ca-certificates", "ld.so.cache", "alternatives", "localtime"];
 /// Host directories inside what is bound that are nobody's business.
-const MASKED: [&str; 5] = [
-    "usr/local",
-    "usr/src",
-    "usr/games",
-    "etc/ssl/private",
-    "etc/pki/tls/private",
-];
+const MASKED: [&str; 5] = ["usr/local", "usr/src", "usr/games", "etc/ssl/private", "etc/pki/tls/private"];
 
 /// The empty tree: everything but what a function's sandbox is told apart by.
 pub(crate) fn build(root: &Path) -> io::Result<()> {
     // What is mounted here does not show on the host; what the host unmounts goes here too, and isn't kept busy.
     sys::mount(None, Path::new("/"), None, libc::MS_REC | libc::MS_SLAVE, None)?;
     let tmpfs = Path::new("tmpfs");
-    sys::mount(
-        Some(tmpfs),
-        root,
-        Some("tmpfs"),
-        libc::MS_NOSUID,
-        Some("mode=755,size=4m"),
-    )?;
+    sys::mount(Some(tmpfs), root, Some("tmpfs"), libc::MS_NOSUID, Some("mode=755,size=4m"))?;
     for dir in DIRECTORIES {
         std::fs::create_dir_all(root.join(dir))?;
     }
     base_system(root)?;
     etc(root)?;
-    for masked in MASKED
-        .map(|masked| root.join(masked))
-        .iter()
-        .filter(|masked| masked.is_dir())
-    {
-        sys::mount(
-            Some(tmpfs),
-            masked,
-            Some("tmpfs"),
-            READ_ONLY,
-            Some("mode=755,size=4k"),
-        )?;
+    for masked in MASKED.map(|masked| root.join(masked)).iter().filter(|masked| masked.is_dir()) {
+        sys::mount(Some(tmpfs), masked, Some("tmpfs"), READ_ONLY, Some("mode=755,size=4k"))?;
     }
     devices(root)?;
     procfs(&root.join("proc"))
@@ -84,24 +44,12 @@ pub(crate) fn mount_tmp(root: &Path, device: Option<&Path>, size_mb: u32) -> io:
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
     match device {
         Some(device) => {
-            sys::mount(
-                Some(device),
-                &target,
-                Some("ext4"),
-                flags,
-                Some("noinit_itable,nobarrier"),
-            )?;
+            sys::mount(Some(device), &target, Some("ext4"), flags, Some("noinit_itable,nobarrier"))?;
             let _ = std::fs::remove_dir(target.join("lost+found"));
         }
         None => {
             let data = format!("mode=1777,size={size_mb}m");
-            sys::mount(
-                Some(Path::new("tmpfs")),
-                &target,
-                Some("tmpfs"),
-                flags,
-                Some(&data),
-            )?;
+            sys::mount(Some(Path::new("tmpfs")), &target, Some("tmpfs"), flags, Some(&data))?;
         }
     }
     std::fs::set_permissions(target, std::os::unix::fs::PermissionsExt::from_mode(0o1777))
@@ -116,13 +64,7 @@ pub(crate) fn replace_tmp(root: &Path, device: Option<&Path>, size_mb: u32) -> i
 /// Sets how much may be in `/dev/shm`. It is memory, and counts as the function's.
 pub(crate) fn resize_shm(root: &Path, memory_mb: u32) -> io::Result<()> {
     let flags = libc::MS_REMOUNT | libc::MS_NOSUID | libc::MS_NODEV;
-    sys::mount(
-        None,
-        &root.join("dev/shm"),
-        None,
-        flags,
-        Some(&format!("size={memory_mb}m")),
-    )
+    sys::mount(None, &root.join("dev/shm"), None, flags, Some(&format!("size={memory_mb}m")))
 }
 
 /// Mounts a function's own trees and files, read-only. Mount points are made, and never through a symbolic link: what
@@ -131,18 +73,10 @@ pub(crate) fn mount_all(root: &Path, mounts: &[(PathBuf, PathBuf)]) -> io::Resul
     if mounts.is_empty() {
         return Ok(());
     }
-    let root = openat(
-        CWD,
-        root,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     for (host, guest) in mounts {
         let named = |error: io::Error| {
-            io::Error::new(
-                error.kind(),
-                format!("{} on {}: {error}", host.display(), guest.display()),
-            )
+            io::Error::new(error.kind(), format!("{} on {}: {error}", host.display(), guest.display()))
         };
         mount_one(&root, host, guest).map_err(named)?;
     }
@@ -180,23 +114,14 @@ fn relative(guest: &Path) -> io::Result<PathBuf> {
         }
     }
     if relative.as_os_str().is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "nothing can be mounted on the root",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "nothing can be mounted on the root"));
     }
     Ok(relative)
 }
 
 fn open_inside(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    Ok(openat2(
-        root,
-        path,
-        OFlags::PATH | OFlags::CLOEXEC,
-        Mode::empty(),
-        resolve,
-    )?)
+    Ok(openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?)
 }
 
 fn mount_point(root: &OwnedFd, guest: &Path, is_dir: bool) -> io::Result<OwnedFd> {
@@ -226,13 +151,7 @@ fn mount_point(root: &OwnedFd, guest: &Path, is_dir: bool) -> io::Result<OwnedFd
 pub(crate) fn enter(root: &Path) -> io::Result<()> {
     sys::pivot_root(root)?;
     sys::mount(None, Path::new("/"), None, libc::MS_REC | libc::MS_PRIVATE, None)?;
-    sys::mount(
-        None,
-        Path::new("/"),
-        None,
-        libc::MS_REMOUNT | libc::MS_BIND | READ_ONLY,
-        None,
-    )
+    sys::mount(None, Path::new("/"), None, libc::MS_REMOUNT | libc::MS_BIND | READ_ONLY, None)
 }
 
 /// The host's programs and libraries.
@@ -256,10 +175,7 @@ fn etc(root: &Path) -> io::Result<()> {
         "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n",
     )?;
     write("group", "root:x:0:\nsbx_user1051:x:990:\n")?;
-    write(
-        "hosts",
-        "127.0.0.1 localhost localhost.localdomain\n169.254.100.1 sandbox.localdomain sandbox\n",
-    )?;
+    write("hosts", "127.0.0.1 localhost localhost.localdomain\n169.254.100.1 sandbox.localdomain sandbox\n")?;
     write("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
     write("resolv.conf", "")?;
     for name in HOST_ETC {
@@ -275,32 +191,17 @@ fn devices(root: &Path) -> io::Result<()> {
     let dev = root.join("dev");
     for name in ["null", "zero", "full", "random", "urandom"] {
         std::fs::write(dev.join(name), "")?;
-        sys::mount(
-            Some(&Path::new("/dev").join(name)),
-            &dev.join(name),
-            None,
-            libc::MS_BIND,
-            None,
-        )?;
+        sys::mount(Some(&Path::new("/dev").join(name)), &dev.join(name), None, libc::MS_BIND, None)?;
     }
-    for (name, target) in [
-        ("fd", "self/fd"),
-        ("stdin", "self/fd/0"),
-        ("stdout", "self/fd/1"),
-        ("stderr", "self/fd/2"),
-    ] {
+    for (name, target) in
+        [("fd", "self/fd"), ("stdin", "self/fd/0"), ("stdout", "self/fd/1"), ("stderr", "self/fd/2")]
+    {
         std::os::unix::fs::symlink(Path::new("/proc").join(target), dev.join(name))?;
     }
     let shm = dev.join("shm");
     std::fs::create_dir(&shm)?;
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
-    sys::mount(
-        Some(Path::new("tmpfs")),
-        &shm,
-        Some("tmpfs"),
-        flags,
-        Some("mode=1777,size=1m"),
-    )
+    sys::mount(Some(Path::new("tmpfs")), &shm, Some("tmpfs"), flags, Some("mode=1777,size=1m"))
 }
 
 fn procfs(target: &Path) -> io::Result<()> {
@@ -312,26 +213,11 @@ fn procfs(target: &Path) -> io::Result<()> {
             bind_read_only(&path, &path)?;
         }
     }
-    for name in [
-        "kcore",
-        "keys",
-        "timer_list",
-        "sched_debug",
-        "kallsyms",
-        "kmsg",
-        "acpi",
-        "scsi",
-    ] {
+    for name in ["kcore", "keys", "timer_list", "sched_debug", "kallsyms", "kmsg", "acpi", "scsi"] {
         let path = target.join(name);
         if path.is_dir() {
             let data = Some("mode=000,size=4k");
-            sys::mount(
-                Some(Path::new("tmpfs")),
-                &path,
-                Some("tmpfs"),
-                libc::MS_RDONLY,
-                data,
-            )?;
+            sys::mount(Some(Path::new("tmpfs")), &path, Some("tmpfs"), libc::MS_RDONLY, data)?;
         } else if path.exists() {
             sys::mount(Some(Path::new("/dev/null")), &path, None, libc::MS_BIND, None)?;
         }
@@ -342,10 +228,7 @@ fn procfs(target: &Path) -> io::Result<()> {
 /// Binds one of the host's own files or directories, read-only; the mount point is made.
 fn bind_read_only(host: &Path, target: &Path) -> io::Result<()> {
     let named = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("{} on {}: {error}", host.display(), target.display()),
-        )
+        io::Error::new(error.kind(), format!("{} on {}: {error}", host.display(), target.display()))
     };
     if host.is_dir() {
         std::fs::create_dir_all(target).map_err(named)?;

@@ -22,23 +22,12 @@ impl Host {
             executable: std::env::current_exe().unwrap(),
             state_dir: dir.path().join("sandboxes"),
         };
-        Host {
-            client: LauncherClient::spawn(&options).unwrap(),
-            options,
-            dir,
-        }
+        Host { client: LauncherClient::spawn(&options).unwrap(), options, dir }
     }
 
     fn spec(id: &str) -> SandboxSpec {
         let id = format!("{id}{}", std::process::id());
-        SandboxSpec {
-            id,
-            mounts: Vec::new(),
-            memory_mb: 128,
-            tmp_mb: 512,
-            processes: 64,
-            open_files: 256,
-        }
+        SandboxSpec { id, mounts: Vec::new(), memory_mb: 128, tmp_mb: 512, processes: 64, open_files: 256 }
     }
 
     async fn sandbox(&self, id: &str) -> Box<dyn Sandbox> {
@@ -47,21 +36,14 @@ impl Host {
 
     /// Limits are only enforced where there are cgroups.
     fn has_limits(&self) -> bool {
-        !self
-            .client
-            .degraded()
-            .iter()
-            .any(|text| text.contains("not enforced"))
+        !self.client.degraded().iter().any(|text| text.contains("not enforced"))
     }
 }
 
 fn shell(script: &str) -> Process {
     Process {
         argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
-        env: vec![
-            ("PATH".into(), "/usr/bin:/bin".into()),
-            ("MARK".into(), "42".into()),
-        ],
+        env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("MARK".into(), "42".into())],
         cwd: "/var/task".into(),
         telemetry_env: None,
     }
@@ -70,9 +52,7 @@ fn shell(script: &str) -> Process {
 /// Runs a process to its end; its exit and all of its output.
 async fn run(sandbox: &dyn Sandbox, process: Process) -> (Exit, String) {
     let output = sandbox.start(process).await.unwrap().output;
-    let exit = tokio::time::timeout(PATIENCE, sandbox.exited())
-        .await
-        .expect("the process ends");
+    let exit = tokio::time::timeout(PATIENCE, sandbox.exited()).await.expect("the process ends");
     let mut text = Vec::new();
     let mut pipe = std::fs::File::from(output);
     let mut buffer = [0; 4096];
@@ -89,10 +69,7 @@ async fn sh(sandbox: &dyn Sandbox, script: &str) -> (Exit, String) {
     run(sandbox, shell(script)).await
 }
 
-type Case = (
-    &'static str,
-    fn(Arc<Host>) -> std::pin::Pin<Box<dyn Future<Output = ()>>>,
-);
+type Case = (&'static str, fn(Arc<Host>) -> std::pin::Pin<Box<dyn Future<Output = ()>>>);
 
 macro_rules! cases {
     ($($name:ident,)*) => {
@@ -117,23 +94,15 @@ cases! {
 }
 
 pub fn run_all() {
-    let filter = std::env::args()
-        .skip(1)
-        .find(|argument| !argument.starts_with('-'))
-        .unwrap_or_default();
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut failed = Vec::new();
     let mut passed = 0;
     for (name, case) in CASES.iter().filter(|(name, _)| name.contains(&filter)) {
         let case = *case;
-        let thread = std::thread::Builder::new()
-            .name((*name).to_owned())
-            .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .unwrap();
-                tokio::task::LocalSet::new().block_on(&runtime, case(Arc::new(Host::new())));
-            });
+        let thread = std::thread::Builder::new().name((*name).to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            tokio::task::LocalSet::new().block_on(&runtime, case(Arc::new(Host::new())));
+        });
         match thread.unwrap().join() {
             Ok(()) => {
                 passed += 1;
@@ -155,51 +124,24 @@ pub fn run_all() {
 
 async fn a_process_runs_with_exactly_its_environment(host: Arc<Host>) {
     let sandbox = host.sandbox("env").await;
-    let env = Process {
-        argv: vec!["/usr/bin/env".into()],
-        ..shell("")
-    };
+    let env = Process { argv: vec!["/usr/bin/env".into()], ..shell("") };
     let (exit, output) = run(&*sandbox, env).await;
-    assert_eq!(
-        (exit, output.as_str()),
-        (Exit::Code(0), "PATH=/usr/bin:/bin\nMARK=42\n")
-    );
-    let (_, output) = sh(
-        &*sandbox,
-        "pwd; id -u; id -g; ls /proc/self/fd; cat /proc/self/stat | cut -d' ' -f1",
-    )
-    .await;
-    assert!(
-        output.starts_with("/var/task\n993\n990\n0\n1\n2\n3\n"),
-        "{output}"
-    );
+    assert_eq!((exit, output.as_str()), (Exit::Code(0), "PATH=/usr/bin:/bin\nMARK=42\n"));
+    let (_, output) =
+        sh(&*sandbox, "pwd; id -u; id -g; ls /proc/self/fd; cat /proc/self/stat | cut -d' ' -f1").await;
+    assert!(output.starts_with("/var/task\n993\n990\n0\n1\n2\n3\n"), "{output}");
 }
 
 async fn exits_are_told_apart(host: Arc<Host>) {
     let sandbox = host.sandbox("exit").await;
     assert_eq!(sh(&*sandbox, "exit 7").await.0, Exit::Code(7));
-    assert_eq!(
-        sh(&*sandbox, "kill -SEGV $$").await.0,
-        Exit::Signal {
-            signal: 11,
-            out_of_memory: false
-        }
-    );
-    assert_eq!(
-        sh(&*sandbox, "kill -KILL $$").await.0,
-        Exit::Signal {
-            signal: 9,
-            out_of_memory: false
-        }
-    );
+    assert_eq!(sh(&*sandbox, "kill -SEGV $$").await.0, Exit::Signal { signal: 11, out_of_memory: false });
+    assert_eq!(sh(&*sandbox, "kill -KILL $$").await.0, Exit::Signal { signal: 9, out_of_memory: false });
 }
 
 async fn what_can_not_be_executed_is_named(host: Arc<Host>) {
     let sandbox = host.sandbox("exec").await;
-    let missing = Process {
-        argv: vec!["/var/task/bootstrap".into()],
-        ..shell("")
-    };
+    let missing = Process { argv: vec!["/var/task/bootstrap".into()], ..shell("") };
     match sandbox.start(missing).await {
         Err(SandboxError::Exec { path, reason }) => {
             assert_eq!(
@@ -217,19 +159,13 @@ async fn the_tree_is_read_only_and_the_host_is_out_of_sight(host: Arc<Host>) {
     std::fs::create_dir(&code).unwrap();
     std::fs::write(code.join("hello"), "from the host").unwrap();
     let mut spec = Host::spec("tree");
-    spec.mounts.push(lambent_ports::sandbox::Mount {
-        host: code.clone(),
-        guest: "/var/task".into(),
-    });
+    spec.mounts.push(lambent_ports::sandbox::Mount { host: code.clone(), guest: "/var/task".into() });
     let sandbox = host.client.create(spec).await.unwrap();
     assert_eq!(sh(&*sandbox, "cat hello").await.1, "from the host");
     let script = "for d in / /var/task /usr/bin /etc /dev /proc/sys/kernel /opt; do touch $d/x 2>/dev/null && echo $d; done; \
                   ls / | tr '\\n' ' '; ls /usr/local /sys /home 2>/dev/null; ps -e 2>/dev/null | wc -l";
     let (_, output) = sh(&*sandbox, script).await;
-    assert!(
-        !output.contains("/var/task\n") && !output.contains("/etc\n"),
-        "{output}"
-    );
+    assert!(!output.contains("/var/task\n") && !output.contains("/etc\n"), "{output}");
     let shown = host.dir.path().display().to_string();
     let (exit, _) = sh(&*sandbox, &format!("test -e {shown}")).await;
     assert_eq!(exit, Exit::Code(1));
@@ -240,64 +176,30 @@ async fn the_tree_is_read_only_and_the_host_is_out_of_sight(host: Arc<Host>) {
 
 async fn stopping_kills_everything_and_keeps_tmp(host: Arc<Host>) {
     let sandbox = host.sandbox("stop").await;
-    let output = sandbox
-        .start(shell(
-            "echo kept > /tmp/f; (setsid sleep 600 &); echo up; sleep 600",
-        ))
-        .await
-        .unwrap();
+    let output =
+        sandbox.start(shell("echo kept > /tmp/f; (setsid sleep 600 &); echo up; sleep 600")).await.unwrap();
     let output = tokio::net::unix::pipe::Receiver::from_owned_fd(output.output).unwrap();
     let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(output));
-    assert_eq!(
-        tokio::time::timeout(PATIENCE, lines.next_line())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap(),
-        "up"
-    );
+    assert_eq!(tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap(), "up");
     sandbox.stop().await.unwrap();
-    assert_eq!(
-        sandbox.exited().await,
-        Exit::Signal {
-            signal: 9,
-            out_of_memory: false
-        }
-    );
+    assert_eq!(sandbox.exited().await, Exit::Signal { signal: 9, out_of_memory: false });
     let (_, found) = sh(&*sandbox, "cat /tmp/f; ls -d /proc/[0-9]* | wc -l").await;
     assert!(found.starts_with("kept\n"), "{found}");
-    assert!(
-        found.lines().last().unwrap().trim().parse::<u32>().unwrap() <= 4,
-        "{found}"
-    );
+    assert!(found.lines().last().unwrap().trim().parse::<u32>().unwrap() <= 4, "{found}");
 }
 
 async fn a_full_tmp_is_an_error_and_no_memory(host: Arc<Host>) {
     let sandbox = host.sandbox("tmp").await;
-    let on_disk = !host
-        .client
-        .degraded()
-        .iter()
-        .any(|text| text.contains("/tmp is kept in memory"));
+    let on_disk = !host.client.degraded().iter().any(|text| text.contains("/tmp is kept in memory"));
     if !on_disk {
         println!("    /tmp is in memory here: only its size is checked");
     }
-    let (exit, output) = sh(
-        &*sandbox,
-        "dd if=/dev/zero of=/tmp/big bs=1M count=600 2>&1; echo after",
-    )
-    .await;
+    let (exit, output) = sh(&*sandbox, "dd if=/dev/zero of=/tmp/big bs=1M count=600 2>&1; echo after").await;
     if on_disk {
-        assert!(
-            output.contains("No space left on device") && output.contains("after"),
-            "{output}"
-        );
+        assert!(output.contains("No space left on device") && output.contains("after"), "{output}");
         assert_eq!(exit, Exit::Code(0));
         let (_, size) = sh(&*sandbox, "df -m /tmp | tail -1 | awk '{print $2}'").await;
-        assert!(
-            (480..=512).contains(&size.trim().parse::<u32>().unwrap()),
-            "{size}"
-        );
+        assert!((480..=512).contains(&size.trim().parse::<u32>().unwrap()), "{size}");
     }
 }
 
@@ -307,13 +209,7 @@ async fn memory_is_limited(host: Arc<Host>) {
     }
     let sandbox = host.sandbox("memory").await;
     let (exit, _) = sh(&*sandbox, "exec python3 -c 'x = bytearray(300 << 20)'").await;
-    assert_eq!(
-        exit,
-        Exit::Signal {
-            signal: 9,
-            out_of_memory: true
-        }
-    );
+    assert_eq!(exit, Exit::Signal { signal: 9, out_of_memory: true });
     assert!(sandbox.usage().max_memory_bytes > 100 << 20);
     assert_eq!(sh(&*sandbox, "exit 0").await.0, Exit::Code(0));
 }
@@ -325,11 +221,8 @@ async fn processes_and_files_are_limited(host: Arc<Host>) {
     if !host.has_limits() {
         return;
     }
-    let (_, output) = sh(
-        &*sandbox,
-        "for i in $(seq 100); do sleep 30 & done 2>&1; echo; echo survived",
-    )
-    .await;
+    let (_, output) =
+        sh(&*sandbox, "for i in $(seq 100); do sleep 30 & done 2>&1; echo; echo survived").await;
     assert!(output.contains("fork") || output.contains("survived"), "{output}");
     let script = "n=0; for d in /proc/[0-9]*; do n=$((n+1)); done; echo $n";
     sandbox.stop().await.unwrap();
@@ -351,12 +244,8 @@ async fn the_runtime_api_listens_inside(host: Arc<Host>) {
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut hi = [0; 2];
-        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut hi)
-            .await
-            .unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, b"hello")
-            .await
-            .unwrap();
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut hi).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"hello").await.unwrap();
     };
     let ((_, output), ()) = tokio::join!(run(&*sandbox, process), serve);
     assert_eq!(output, "hello\n");
@@ -375,11 +264,7 @@ async fn escapes_fail(host: Arc<Host>) {
         ..shell("")
     };
     let (exit, output) = run(&*sandbox, process).await;
-    assert_eq!(
-        (exit, output.lines().last()),
-        (Exit::Code(0), Some("all attempts failed")),
-        "{output}"
-    );
+    assert_eq!((exit, output.lines().last()), (Exit::Code(0), Some("all attempts failed")), "{output}");
 }
 
 async fn a_frozen_sandbox_does_nothing(host: Arc<Host>) {
@@ -389,16 +274,9 @@ async fn a_frozen_sandbox_does_nothing(host: Arc<Host>) {
     let sandbox = host.sandbox("frozen").await;
     sandbox.freeze();
     let started = sandbox.start(shell("exit 3"));
-    assert!(
-        tokio::time::timeout(Duration::from_millis(100), started)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_millis(100), started).await.is_err());
     sandbox.thaw();
-    assert_eq!(
-        tokio::time::timeout(PATIENCE, sandbox.exited()).await.unwrap(),
-        Exit::Code(3)
-    );
+    assert_eq!(tokio::time::timeout(PATIENCE, sandbox.exited()).await.unwrap(), Exit::Code(3));
 }
 
 async fn two_hundred_at_once_and_nothing_stays(host: Arc<Host>) {
@@ -431,21 +309,13 @@ async fn the_death_of_the_launcher_is_the_death_of_its_sandboxes(host: Arc<Host>
     let _output = sandbox.start(shell("exec sleep 600")).await.unwrap();
     let launcher = rustix::process::Pid::from_raw(host.client.pid() as i32).unwrap();
     rustix::process::kill_process(launcher, rustix::process::Signal::KILL).unwrap();
-    assert_eq!(
-        tokio::time::timeout(PATIENCE, sandbox.exited()).await.unwrap(),
-        Exit::SandboxGone
-    );
+    assert_eq!(tokio::time::timeout(PATIENCE, sandbox.exited()).await.unwrap(), Exit::SandboxGone);
     assert!(host.client.create(Host::spec("late")).await.is_err());
     // What it left is swept by the next launcher with the same directory.
     drop(sandbox);
     let (launcher, next) = (host.client.pid(), LauncherClient::spawn(&host.options).unwrap());
     assert_eq!(leftovers(launcher), Vec::<PathBuf>::new());
-    assert_eq!(
-        sh(&*next.create(Host::spec("next")).await.unwrap(), "exit 4")
-            .await
-            .0,
-        Exit::Code(4)
-    );
+    assert_eq!(sh(&*next.create(Host::spec("next")).await.unwrap(), "exit 4").await.0, Exit::Code(4));
 }
 
 /// A launcher's control groups.
@@ -462,11 +332,6 @@ fn leftovers(launcher: u32) -> Vec<PathBuf> {
         }
     }
     let mut found = Vec::new();
-    below(
-        "/sys/fs/cgroup".into(),
-        4,
-        &format!("lambent-{launcher}"),
-        &mut found,
-    );
+    below("/sys/fs/cgroup".into(), 4, &format!("lambent-{launcher}"), &mut found);
     found
 }
