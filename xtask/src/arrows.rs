@@ -47,11 +47,7 @@ fn errors(layers: &Layers, metadata: &Value) -> Vec<String> {
         .filter_map(|package| Some((package["name"].as_str()?, package)))
         .collect();
     let mut errors = Vec::new();
-    for name in layers
-        .layers
-        .keys()
-        .filter(|name| !packages.contains_key(name.as_str()))
-    {
+    for name in layers.layers.keys().filter(|name| !packages.contains_key(name.as_str())) {
         errors.push(format!("{name} is listed and does not exist"));
     }
     for (name, package) in &packages {
@@ -63,22 +59,13 @@ fn errors(layers: &Layers, metadata: &Value) -> Vec<String> {
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
             let target = dependency["name"].as_str().unwrap_or_default();
             let test = dependency["kind"].as_str() == Some("dev");
-            if !test
-                && layers
-                    .forbidden
-                    .get(*name)
-                    .is_some_and(|forbidden| forbidden.contains(target))
-            {
+            if !test && layers.forbidden.get(*name).is_some_and(|forbidden| forbidden.contains(target)) {
                 errors.push(format!("{name} must not use {target}"));
             }
             if !packages.contains_key(target) {
                 continue;
             }
-            let in_tests = test
-                && layers
-                    .tests
-                    .get(*name)
-                    .is_some_and(|allowed| allowed.contains(target));
+            let in_tests = test && layers.tests.get(*name).is_some_and(|allowed| allowed.contains(target));
             if !allowed.contains(target) && !in_tests {
                 errors.push(format!("{name} -> {target} is not allowed"));
             }
@@ -111,14 +98,8 @@ mod tests {
     fn arrows_have_to_be_listed_and_used() {
         let to_b = json!([{"name": "b", "kind": null}]);
         assert!(found("[layers]\na = ['b']\nb = []", to_b.clone()).is_empty());
-        assert_eq!(
-            found("[layers]\na = []\nb = []", to_b.clone()),
-            ["a -> b is not allowed"]
-        );
-        assert_eq!(
-            found("[layers]\na = ['b']\nb = []", json!([])),
-            ["a -> b is allowed and not used"]
-        );
+        assert_eq!(found("[layers]\na = []\nb = []", to_b.clone()), ["a -> b is not allowed"]);
+        assert_eq!(found("[layers]\na = ['b']\nb = []", json!([])), ["a -> b is allowed and not used"]);
         assert_eq!(found("[layers]\na = ['b']", to_b), ["b is not listed"]);
     }
 

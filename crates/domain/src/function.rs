@@ -69,10 +69,7 @@ pub struct Configuration {
 impl Configuration {
     /// The log group in force.
     pub fn log_group(&self, function_name: &str) -> String {
-        self.log
-            .group
-            .clone()
-            .unwrap_or_else(|| format!("/aws/lambda/{function_name}"))
+        self.log.group.clone().unwrap_or_else(|| format!("/aws/lambda/{function_name}"))
     }
 }
 

@@ -50,16 +50,9 @@ impl ApplicationLogLevel {
 
     /// The inverse of [`ApplicationLogLevel::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Trace,
-            Self::Debug,
-            Self::Info,
-            Self::Warn,
-            Self::Error,
-            Self::Fatal,
-        ]
-        .into_iter()
-        .find(|level| level.as_str() == text)
+        [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal]
+            .into_iter()
+            .find(|level| level.as_str() == text)
     }
 }
 
@@ -84,17 +77,12 @@ impl SystemLogLevel {
 
     /// The inverse of [`SystemLogLevel::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Debug, Self::Info, Self::Warn]
-            .into_iter()
-            .find(|level| level.as_str() == text)
+        [Self::Debug, Self::Info, Self::Warn].into_iter().find(|level| level.as_str() == text)
     }
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        LogConfig {
-            format: LogFormat::Text,
-            group: None,
-        }
+        LogConfig { format: LogFormat::Text, group: None }
     }
 }

@@ -56,9 +56,7 @@ impl Region {
     /// A region-shaped word (`[a-z0-9-]`, letters first, 3 to 32 characters), known or not.
     pub fn parse(text: &str) -> Option<Self> {
         let shaped = (3..=32).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             && text.starts_with(|first: char| first.is_ascii_lowercase());
         shaped.then(|| Region(text.to_owned()))
     }
@@ -73,10 +71,7 @@ impl FunctionName {
 }
 
 fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// The account and region that a key lives in: part of every key.
@@ -214,9 +209,8 @@ impl FunctionRef {
             [qualifier] => Some(Qualifier::parse(qualifier)?),
             _ => return None,
         };
-        let named = name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        let named =
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         (!name.is_empty() && named).then(|| FunctionRef {
             region,
             account,
@@ -278,11 +272,9 @@ mod tests {
 
     #[test]
     fn the_partition_follows_the_region() {
-        for (region, expected) in [
-            ("us-east-1", "aws"),
-            ("cn-north-1", "aws-cn"),
-            ("us-gov-west-1", "aws-us-gov"),
-        ] {
+        for (region, expected) in
+            [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+        {
             assert_eq!(partition(&Region::parse(region).unwrap()), expected);
         }
     }

@@ -11,11 +11,7 @@ fn civil(epoch_ms: u64) -> (i64, u32, u32, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = (day_of_year - (153 * month_index + 2) / 5 + 1) as u32;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    } as u32;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 } as u32;
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day, epoch_ms % 86_400_000)
 }
@@ -24,10 +20,7 @@ fn civil(epoch_ms: u64) -> (i64, u32, u32, u64) {
 fn date_time_ms(epoch_ms: u64) -> String {
     let (year, month, day, ms) = civil(epoch_ms);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}",
-        ms % 1_000
-    )
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}", ms % 1_000)
 }
 
 /// `2025-11-25T02:26:54.123Z`.

@@ -17,10 +17,7 @@ pub(crate) struct CodeLinks {
 
 impl CodeLinks {
     pub(crate) fn new(secret: &[u8], clock: Arc<dyn Clock>) -> Self {
-        CodeLinks {
-            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
-            clock,
-        }
+        CodeLinks { key: hmac::Key::new(hmac::HMAC_SHA256, secret), clock }
     }
 
     /// A URL below `base_url`.
@@ -28,20 +25,15 @@ impl CodeLinks {
         let expires_ms = self.clock.now_ms() + VALID_MS;
         let path = format!("/_lambent/code/{}/{}", function.name, sha256.to_hex());
         let tag = hmac::sign(&self.key, signed(&path, expires_ms).as_bytes());
-        format!(
-            "{base_url}{path}?Expires={expires_ms}&Signature={}",
-            hex::encode(tag.as_ref())
-        )
+        format!("{base_url}{path}?Expires={expires_ms}&Signature={}", hex::encode(tag.as_ref()))
     }
 
     /// The package that a link stands for, when it was signed here and is not over.
     pub(crate) fn verify(&self, path: &str, query: &str, now_ms: u64) -> Option<CodeSha256> {
         let value = |name: &str| {
-            query.split('&').find_map(|pair| {
-                pair.split_once('=')
-                    .filter(|(key, _)| *key == name)
-                    .map(|(_, value)| value)
-            })
+            query
+                .split('&')
+                .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
         };
         let expires_ms: u64 = value("Expires")?.parse().ok()?;
         let tag = hex::decode(value("Signature")?).ok()?;

@@ -6,10 +6,8 @@ use lambent_api_kit::Coverage;
 
 /// A Markdown table per service.
 pub(crate) fn markdown() -> String {
-    let front = lambent_control::SERVED_BY_THE_FRONT.iter().map(|name| Coverage {
-        operation: name,
-        missing: None,
-    });
+    let front =
+        lambent_control::SERVED_BY_THE_FRONT.iter().map(|name| Coverage { operation: name, missing: None });
     let mut lambda = lambent_control::REGISTRY.coverage();
     lambda.extend(front);
     lambda.sort_by_key(|line| line.operation);
@@ -20,18 +18,9 @@ pub(crate) fn markdown() -> String {
     ];
     let mut out = String::from("| service | there | operations |\n|---|---|---|\n");
     for (name, lines) in services {
-        let done: Vec<&str> = lines
-            .iter()
-            .filter(|line| line.missing.is_none())
-            .map(|line| line.operation)
-            .collect();
-        let _ = writeln!(
-            out,
-            "| {name} | {} of {} | {} |",
-            done.len(),
-            lines.len(),
-            done.join(", ")
-        );
+        let done: Vec<&str> =
+            lines.iter().filter(|line| line.missing.is_none()).map(|line| line.operation).collect();
+        let _ = writeln!(out, "| {name} | {} of {} | {} |", done.len(), lines.len(), done.join(", "));
     }
     out
 }

@@ -13,57 +13,22 @@ impl MetricsPage {
     pub(crate) fn render(&self) -> String {
         let now = self.invoke.snapshot();
         let counters = [
-            (
-                "lambent_invocations",
-                "Invokes that reached a function",
-                now.invocations,
-            ),
-            (
-                "lambent_errors",
-                "Invokes that ended with a function error",
-                now.errors,
-            ),
-            (
-                "lambent_throttles",
-                "Invokes refused for lack of concurrency",
-                now.throttles,
-            ),
+            ("lambent_invocations", "Invokes that reached a function", now.invocations),
+            ("lambent_errors", "Invokes that ended with a function error", now.errors),
+            ("lambent_throttles", "Invokes refused for lack of concurrency", now.throttles),
             ("lambent_cold_starts", "Sandboxes started", now.cold_starts),
-            (
-                "lambent_start_failures",
-                "Sandboxes that could not be started",
-                now.start_failures,
-            ),
-            (
-                "lambent_duration_microseconds",
-                "Time spent in functions",
-                now.duration_us,
-            ),
+            ("lambent_start_failures", "Sandboxes that could not be started", now.start_failures),
+            ("lambent_duration_microseconds", "Time spent in functions", now.duration_us),
             ("lambent_log_events", "Log events written", now.log_events),
-            (
-                "lambent_log_events_dropped",
-                "Log events that could not be written",
-                now.log_events_dropped,
-            ),
+            ("lambent_log_events_dropped", "Log events that could not be written", now.log_events_dropped),
         ];
         let gauges = [
-            (
-                "lambent_concurrent_executions",
-                "Invokes running now",
-                now.concurrent_executions,
-            ),
-            (
-                "lambent_environments",
-                "Execution environments alive now",
-                now.environments,
-            ),
+            ("lambent_concurrent_executions", "Invokes running now", now.concurrent_executions),
+            ("lambent_environments", "Execution environments alive now", now.environments),
         ];
         let mut page = String::new();
         for (name, help, value) in counters {
-            let _ = writeln!(
-                page,
-                "# HELP {name} {help}.\n# TYPE {name} counter\n{name}_total {value}"
-            );
+            let _ = writeln!(page, "# HELP {name} {help}.\n# TYPE {name} counter\n{name}_total {value}");
         }
         for (name, help, value) in gauges {
             let _ = writeln!(page, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}");

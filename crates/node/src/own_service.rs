@@ -48,11 +48,7 @@ impl OwnService {
     async fn code(&self, request: &ApiRequest) -> Response<Bytes> {
         let query = request.uri.query().unwrap_or_default();
         let Some(sha256) = self.links.verify(request.uri.path(), query, self.clock.now_ms()) else {
-            return answer(
-                StatusCode::FORBIDDEN,
-                "text/plain",
-                "The link is not valid, or no longer.\n",
-            );
+            return answer(StatusCode::FORBIDDEN, "text/plain", "The link is not valid, or no longer.\n");
         };
         match self.code.zip(sha256).await {
             Ok(Some(zip)) => {
@@ -64,11 +60,7 @@ impl OwnService {
             Ok(None) => answer(StatusCode::NOT_FOUND, "text/plain", "The package is gone.\n"),
             Err(error) => {
                 tracing::error!(%error, "a package could not be read");
-                answer(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "text/plain",
-                    "The package could not be read.\n",
-                )
+                answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "The package could not be read.\n")
             }
         }
     }
@@ -77,9 +69,7 @@ impl OwnService {
 fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert("content-type", http::HeaderValue::from_static(content_type));
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static(content_type));
     response
 }
 

@@ -37,6 +37,8 @@ use crate::shard_thread::{self, ShardSetup};
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// What the log pipeline gets to write what it has, at the end.
+const FLUSH: Duration = Duration::from_secs(5);
 /// Threads for everything but invokes.
 const CONTROL_THREADS: usize = 2;
 
@@ -73,10 +75,8 @@ pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::R
     control.block_on(until_told())?;
     tracing::info!(grace_s = options.grace_s, "stopping: running invokes may finish");
     stop.send_replace(true);
-    shard
-        .join()
-        .map_err(|_| anyhow::anyhow!("the shard's thread panicked"))?;
-    let flushed = control.block_on(tokio::time::timeout(Duration::from_secs(5), log.finish()));
+    shard.join().map_err(|_| anyhow::anyhow!("the shard's thread panicked"))?;
+    let flushed = control.block_on(async { tokio::time::timeout(FLUSH, log.finish()).await });
     if flushed.is_err() {
         tracing::warn!("some log events were not written");
     }
@@ -131,15 +131,9 @@ async fn start(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<(std::thread::JoinHandle<()>, Arc<LogPipeline>)> {
     let table = Arc::new(FunctionTable::default());
-    opened
-        .store
-        .subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>)
-        .await?;
+    opened.store.subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>).await?;
     let metrics = Arc::new(InvokeMetrics::default());
-    let links = Arc::new(CodeLinks::new(
-        &opened.random.bytes16(),
-        Arc::clone(&opened.clock),
-    ));
+    let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
     let control = Control::new(ControlParts {
         store: Arc::clone(&opened.store) as Arc<dyn FunctionStore>,
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
@@ -150,17 +144,12 @@ async fn start(
         account_concurrency: options.account_concurrency,
     });
     control.resume().await?;
-    let logs = Logs::new(
-        Arc::clone(&opened.logs) as Arc<dyn LogStore>,
-        Arc::clone(&opened.clock),
-    );
+    let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
     tokio::spawn(expire(Arc::clone(&opened.logs)));
     let own = OwnService {
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         links,
-        metrics: MetricsPage {
-            invoke: Arc::clone(&metrics),
-        },
+        metrics: MetricsPage { invoke: Arc::clone(&metrics) },
         clock: Arc::clone(&opened.clock),
     };
     let services: Vec<Arc<dyn ApiService>> = vec![
@@ -169,11 +158,7 @@ async fn start(
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),
     ];
-    let log = LogPipeline::start(
-        logs as Arc<dyn LogSink>,
-        Arc::clone(&opened.clock),
-        Arc::clone(&metrics),
-    )?;
+    let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
     let shard = shard_thread::start(ShardSetup {
         listener,
         make_parts: shard_parts(options, opened, table, metrics, Arc::clone(&log)),
@@ -196,11 +181,8 @@ fn shard_parts(
     log: Arc<LogPipeline>,
 ) -> Box<dyn FnOnce(Rc<HttpRuntimeFront>) -> ShardParts + Send> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let concurrent_starts = if options.concurrent_starts == 0 {
-        4 * cores
-    } else {
-        options.concurrent_starts
-    };
+    let concurrent_starts =
+        if options.concurrent_starts == 0 { 4 * cores } else { options.concurrent_starts };
     let settings = Options {
         account_concurrency: options.account_concurrency,
         concurrent_starts,

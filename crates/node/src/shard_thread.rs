@@ -30,10 +30,8 @@ pub(crate) struct ShardSetup {
 
 /// Starts the thread; it ends when `stop` turns true and what runs has finished, or the grace time is over.
 pub(crate) fn start(setup: ShardSetup) -> io::Result<std::thread::JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(16)
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build()?;
     std::thread::Builder::new().name("shard-0".into()).spawn(move || {
         let local = LocalSet::new();
         local.block_on(&runtime, run(setup));
@@ -65,10 +63,7 @@ async fn run(setup: ShardSetup) {
     let serving = tokio::task::spawn_local(front.serve(listener, setup.stop));
     let _ = stop.wait_for(|stop| *stop).await;
     if tokio::time::timeout(setup.grace, serving).await.is_err() {
-        tracing::warn!(
-            running = shard.running(),
-            "the grace time is over; running invokes are cut off"
-        );
+        tracing::warn!(running = shard.running(), "the grace time is over; running invokes are cut off");
     }
     shard.close();
 }

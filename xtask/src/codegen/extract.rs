@@ -43,10 +43,7 @@ fn extract(root: &Path, version: &str, services: &[(&str, &str)], dir: &Path) ->
         .status()
         .context("python3 with pip is needed to fetch the models")?;
     ensure!(status.success(), "pip could not download botocore {version}");
-    let wheel = std::fs::read_dir(dir)?
-        .next()
-        .context("pip downloaded nothing")??
-        .path();
+    let wheel = std::fs::read_dir(dir)?.next().context("pip downloaded nothing")??.path();
     let mut archive = zip::ZipArchive::new(std::fs::File::open(wheel)?)?;
     for (service, api) in services {
         let base = format!("botocore/data/{service}/{api}");
@@ -64,15 +61,9 @@ fn extract(root: &Path, version: &str, services: &[(&str, &str)], dir: &Path) ->
 
 fn read(archive: &mut zip::ZipArchive<std::fs::File>, name: &str) -> anyhow::Result<Value> {
     let packed = archive.file_names().any(|found| found == format!("{name}.gz"));
-    let path = if packed {
-        PathBuf::from(format!("{name}.gz"))
-    } else {
-        PathBuf::from(name)
-    };
+    let path = if packed { PathBuf::from(format!("{name}.gz")) } else { PathBuf::from(name) };
     let mut bytes = Vec::new();
-    archive
-        .by_name(&path.to_string_lossy())?
-        .read_to_end(&mut bytes)?;
+    archive.by_name(&path.to_string_lossy())?.read_to_end(&mut bytes)?;
     if packed {
         let mut text = Vec::new();
         flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut text)?;
@@ -118,9 +109,7 @@ fn pretty(model: &Value) -> String {
 }
 
 fn entries_pretty(entries: &Map<String, Value>) -> String {
-    let lines: Vec<String> = entries
-        .iter()
-        .map(|(name, entry)| format!("  {}: {entry}", json!(name)))
-        .collect();
+    let lines: Vec<String> =
+        entries.iter().map(|(name, entry)| format!("  {}: {entry}", json!(name))).collect();
     lines.join(",\n")
 }

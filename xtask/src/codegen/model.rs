@@ -22,10 +22,7 @@ impl Model {
         if patch.exists() {
             apply(&mut value, toml::from_str(&std::fs::read_to_string(patch)?)?)?;
         }
-        let mut model = Model {
-            value,
-            reach: BTreeMap::new(),
-        };
+        let mut model = Model { value, reach: BTreeMap::new() };
         model.find_reach();
         Ok(model)
     }
@@ -65,9 +62,7 @@ impl Model {
     /// The one operation that uses a structure; `None` when several do.
     pub(super) fn owner(&self, structure: &str) -> Option<&str> {
         let users = self.reach.get(structure)?;
-        (users.len() == 1)
-            .then(|| users.first().map(String::as_str))
-            .flatten()
+        (users.len() == 1).then(|| users.first().map(String::as_str)).flatten()
     }
 
     pub(super) fn is_used(&self, shape: &str) -> bool {
@@ -78,9 +73,7 @@ impl Model {
         let operations: Vec<(String, Vec<String>)> = self
             .operations()
             .map(|(name, operation)| {
-                let ends = ["input", "output"]
-                    .into_iter()
-                    .filter_map(|end| operation[end]["shape"].as_str());
+                let ends = ["input", "output"].into_iter().filter_map(|end| operation[end]["shape"].as_str());
                 (name.clone(), ends.map(str::to_owned).collect())
             })
             .collect();
@@ -114,12 +107,7 @@ impl Model {
 fn apply(model: &mut Value, patch: toml::Table) -> anyhow::Result<()> {
     for (key, value) in patch {
         if key == "remove" {
-            for path in value
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(toml::Value::as_str)
-            {
+            for path in value.as_array().into_iter().flatten().filter_map(toml::Value::as_str) {
                 remove(model, path)?;
             }
         } else {

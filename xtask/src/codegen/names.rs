@@ -16,11 +16,7 @@ pub(super) fn snake(name: &str) -> String {
         if starts_word {
             out.push('_');
         }
-        out.push(if letter.is_ascii_alphanumeric() {
-            letter.to_ascii_lowercase()
-        } else {
-            '_'
-        });
+        out.push(if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' });
     }
     out
 }
@@ -44,11 +40,7 @@ pub(super) fn constant(name: &str) -> String {
 pub(super) fn type_name(name: &str) -> String {
     let mut letters = name.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    let name: String = first
-        .into_iter()
-        .chain(letters)
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
+    let name: String = first.into_iter().chain(letters).filter(char::is_ascii_alphanumeric).collect();
     match name.as_str() {
         // Names that the prelude or the codec already has.
         "String" | "Vec" | "Option" | "Box" | "Result" | "Path" | "Check" | "Members" => {

@@ -25,10 +25,7 @@ pub(super) fn service(model: &Model, service: &str, files: &mut Files) -> anyhow
     for (name, operation) in model.operations() {
         let file = snake(name);
         let _ = writeln!(list, "pub mod {file};");
-        files.insert(
-            format!("{base}/operations/{file}.rs"),
-            writer.operation(name, operation)?,
-        );
+        files.insert(format!("{base}/operations/{file}.rs"), writer.operation(name, operation)?);
     }
     list.push('\n');
     for (name, _) in model.operations() {
@@ -51,10 +48,7 @@ impl Writer<'_> {
         match self.model.metadata("protocol") {
             "rest-json" => "Protocol::RestJson".to_owned(),
             "json" => "Protocol::AwsJson11".to_owned(),
-            _ => format!(
-                "Protocol::AwsQuery {{ namespace: {:?} }}",
-                self.model.metadata("xmlNamespace")
-            ),
+            _ => format!("Protocol::AwsQuery {{ namespace: {:?} }}", self.model.metadata("xmlNamespace")),
         }
     }
 
@@ -99,12 +93,8 @@ impl Writer<'_> {
             let error = &shape["error"];
             let code = error["code"].as_str().unwrap_or(name);
             let fault = shape["fault"].as_bool().unwrap_or(false);
-            let status = error["httpStatusCode"]
-                .as_u64()
-                .unwrap_or(if fault { 500 } else { 400 });
-            let spelled = ["Message", "message"]
-                .into_iter()
-                .find(|key| !shape["members"][*key].is_null());
+            let status = error["httpStatusCode"].as_u64().unwrap_or(if fault { 500 } else { 400 });
+            let spelled = ["Message", "message"].into_iter().find(|key| !shape["members"][*key].is_null());
             let has_type = !shape["members"]["Type"].is_null();
             let _ = writeln!(
                 out,
@@ -143,16 +133,10 @@ impl Writer<'_> {
     }
 
     fn constant(&self, name: &str, shape: &Value) -> anyhow::Result<(String, String)> {
-        let bound = |key: &str| {
-            shape[key]
-                .as_number()
-                .map_or("None".to_owned(), |number| format!("Some({number})"))
-        };
-        let float = |key: &str| {
-            shape[key]
-                .as_f64()
-                .map_or("None".to_owned(), |number| format!("Some({number:?})"))
-        };
+        let bound =
+            |key: &str| shape[key].as_number().map_or("None".to_owned(), |number| format!("Some({number})"));
+        let float =
+            |key: &str| shape[key].as_f64().map_or("None".to_owned(), |number| format!("Some({number:?})"));
         let sensitive = shape["sensitive"].as_bool().unwrap_or(false);
         let of = |key: &str| shape[key]["shape"].as_str().context("a collection without items");
         Ok(match self.model.kind(name) {
@@ -161,12 +145,8 @@ impl Writer<'_> {
                     Some(_) => format!("Some(&RE_{})", constant(name)),
                     None => "None".to_owned(),
                 };
-                let values: Vec<String> = shape["enum"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(ToString::to_string)
-                    .collect();
+                let values: Vec<String> =
+                    shape["enum"].as_array().into_iter().flatten().map(ToString::to_string).collect();
                 let value = format!(
                     "StringShape {{ min: {}, max: {}, pattern: {pattern}, values: &[{}], sensitive: {sensitive} }}",
                     bound("min"),
@@ -176,15 +156,8 @@ impl Writer<'_> {
                 ("StringShape".to_owned(), value)
             }
             kind @ ("integer" | "long") => {
-                let codec = if kind == "integer" {
-                    "IntegerShape"
-                } else {
-                    "LongShape"
-                };
-                (
-                    codec.to_owned(),
-                    format!("{codec} {{ min: {}, max: {} }}", bound("min"), bound("max")),
-                )
+                let codec = if kind == "integer" { "IntegerShape" } else { "LongShape" };
+                (codec.to_owned(), format!("{codec} {{ min: {}, max: {} }}", bound("min"), bound("max")))
             }
             "double" | "float" => (
                 "DoubleShape".to_owned(),
@@ -264,11 +237,7 @@ impl Writer<'_> {
             .collect();
         for (key, found) in self.model.members(name) {
             let shape = found["shape"].as_str().context("a member without a shape")?;
-            let kind = if required.contains(&key.as_str()) {
-                "required"
-            } else {
-                "optional"
-            };
+            let kind = if required.contains(&key.as_str()) { "required" } else { "optional" };
             let path = self.structure_path(shape);
             let (rust, codec) = match self.model.kind(shape) {
                 // A structure inside itself needs an indirection.
@@ -307,11 +276,7 @@ impl Writer<'_> {
         let uri = http["requestUri"].as_str().unwrap_or("/");
         let mut out = self.header(&format!("`{name}`: {method} {uri}"));
         out.push_str("#![allow(unused_imports)]\n\nuse std::collections::BTreeMap;\n\nuse bytes::Bytes;\nuse lambent_kit::smithy::*;\nuse lambent_kit::structure;\n\n");
-        let _ = writeln!(
-            out,
-            "use crate::{}::{{operations, shapes, types}};\n",
-            self.service
-        );
+        let _ = writeln!(out, "use crate::{}::{{operations, shapes, types}};\n", self.service);
         let kind = type_name(name);
         let mut ends = Vec::new();
         for (end, suffix) in [("input", "Request"), ("output", "Response")] {
@@ -326,9 +291,7 @@ impl Writer<'_> {
             }
         }
         let status = http["responseCode"].as_u64().unwrap_or(200);
-        let [(input, input_bindings), (output, output_bindings)] = &ends[..] else {
-            unreachable!()
-        };
+        let [(input, input_bindings), (output, output_bindings)] = &ends[..] else { unreachable!() };
         let _ = write!(
             out,
             "/// The operation.\n#[derive(Clone, Copy, Debug)]\npub struct {kind};\n\nimpl Operation for {kind} {{\n    type Input = {input};\n    type Output = {output};\n    const NAME: &'static str = {name:?};\n    const PROTOCOL: Protocol = super::super::PROTOCOL;\n    const STATUS: u16 = {status};\n    const INPUT: &'static [Binding] = {input_bindings};\n    const OUTPUT: &'static [Binding] = {output_bindings};\n}}\n"
@@ -362,9 +325,7 @@ impl Writer<'_> {
                 _ if payload == Some(key) => "Location::Payload".to_owned(),
                 _ => continue,
             };
-            bindings.push(format!(
-                "Binding {{ member: {key:?}, name: {name:?}, location: {location} }}"
-            ));
+            bindings.push(format!("Binding {{ member: {key:?}, name: {name:?}, location: {location} }}"));
         }
         match bindings.is_empty() {
             true => "&[]".to_owned(),

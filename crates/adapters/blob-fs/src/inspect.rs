@@ -18,9 +18,13 @@ pub(crate) type Archive = ZipArchive<Cursor<Bytes>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Directory,
-    File { executable: bool },
+    File {
+        executable: bool,
+    },
     /// A link to a place inside the tree.
-    Link { target: String },
+    Link {
+        target: String,
+    },
 }
 
 /// An entry that may be unpacked: a relative path without `.` and `..`.

@@ -92,7 +92,10 @@ impl CodeStore for FsCode {
             return Ok(tree);
         }
         let zip = self.blobs.get(sha256).await?.ok_or_else(|| {
-            CodeError::Blob(BlobError::Io(io::Error::new(io::ErrorKind::NotFound, "the package is not stored")))
+            CodeError::Blob(BlobError::Io(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the package is not stored",
+            )))
         })?;
         let (trees, made) = (self.trees.clone(), tree.clone());
         blocking(move || unpack_new(&trees, &made, sha256, &zip)).await?;

@@ -32,9 +32,10 @@ fn code() -> (tempfile::TempDir, FsCode) {
 
 /// Every file below a directory.
 fn files(dir: &std::path::Path) -> usize {
-    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).fold(0, |count, path| {
-        count + if path.is_dir() { files(&path) } else { 1 }
-    })
+    std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .fold(0, |count, path| count + if path.is_dir() { files(&path) } else { 1 })
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use crate::inspect::{Archive, Entry, Kind, copy};
 
 /// Unpacks into `dir`, which is new and empty, and brings it to disk.
 pub(crate) fn unpack(archive: &mut Archive, entries: &[Entry], dir: &Path) -> Result<(), CodeError> {
-    let root = openat(CWD, dir, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(io)?;
+    let root =
+        openat(CWD, dir, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(io)?;
     let mut total = 0;
     for entry in entries {
         let (parents, name) = entry.path.split_at(entry.path.len() - 1);

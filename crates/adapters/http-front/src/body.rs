@@ -35,17 +35,11 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    pub(crate) const INVOKE: Limit = Limit {
-        bytes: MAX_SYNC_REQUEST_BYTES,
-        operation: "InvokeFunction",
-    };
+    pub(crate) const INVOKE: Limit = Limit { bytes: MAX_SYNC_REQUEST_BYTES, operation: "InvokeFunction" };
 
     /// AWS's text (recorded for Invoke and CreateFunction).
     pub(crate) fn message(self) -> String {
-        format!(
-            "Request must be smaller than {} bytes for the {} operation",
-            self.bytes, self.operation
-        )
+        format!("Request must be smaller than {} bytes for the {} operation", self.bytes, self.operation)
     }
 }
 
@@ -53,22 +47,16 @@ impl Limit {
 pub(crate) fn limit(head: &Parts, service: &str) -> Limit {
     let path = head.uri.path().trim_end_matches('/');
     match (service, head.method.as_str()) {
-        ("lambda", "POST") if path.ends_with("/functions") => Limit {
-            bytes: MAX_CREATE_REQUEST_BYTES,
-            operation: "CreateFunction",
-        },
-        ("lambda", "PUT") if path.ends_with("/code") => Limit {
-            bytes: MAX_CREATE_REQUEST_BYTES,
-            operation: "UpdateFunctionCode",
-        },
-        ("lambda", "POST") if path.starts_with("/2018-10-31/layers") => Limit {
-            bytes: MAX_CREATE_REQUEST_BYTES,
-            operation: "PublishLayerVersion",
-        },
-        _ => Limit {
-            bytes: MAX_OTHER_REQUEST_BYTES,
-            operation: "requested",
-        },
+        ("lambda", "POST") if path.ends_with("/functions") => {
+            Limit { bytes: MAX_CREATE_REQUEST_BYTES, operation: "CreateFunction" }
+        }
+        ("lambda", "PUT") if path.ends_with("/code") => {
+            Limit { bytes: MAX_CREATE_REQUEST_BYTES, operation: "UpdateFunctionCode" }
+        }
+        ("lambda", "POST") if path.starts_with("/2018-10-31/layers") => {
+            Limit { bytes: MAX_CREATE_REQUEST_BYTES, operation: "PublishLayerVersion" }
+        }
+        _ => Limit { bytes: MAX_OTHER_REQUEST_BYTES, operation: "requested" },
     }
 }
 

@@ -38,9 +38,7 @@ pub(crate) async fn answer(
     };
     let result = async {
         if chosen == Some(None) {
-            return Err(Fault::InvalidRequestContent(
-                "x-amzn-RequestId must be a UUID".into(),
-            ));
+            return Err(Fault::InvalidRequestContent("x-amzn-RequestId must be a UUID".into()));
         }
         run(front, &head, body, &identity, request_id).await
     };
@@ -104,11 +102,7 @@ fn kind(head: &Parts) -> Result<Kind, Fault> {
             reason: "InvocationType=Event: asynchronous invocation is not available yet; use RequestResponse"
                 .into(),
         }),
-        other => Err(enum_violation(
-            other,
-            "invocationType",
-            "Event, RequestResponse, DryRun",
-        )),
+        other => Err(enum_violation(other, "invocationType", "Event, RequestResponse, DryRun")),
     }
 }
 
@@ -176,9 +170,7 @@ fn function(
         )));
     }
     let shown = |qualifier: &Option<Qualifier>| {
-        let qualifier = qualifier
-            .as_ref()
-            .map_or_else(|| "$LATEST".to_owned(), Qualifier::to_string);
+        let qualifier = qualifier.as_ref().map_or_else(|| "$LATEST".to_owned(), Qualifier::to_string);
         format!(
             "arn:{}:lambda:{}:{}:function:{}:{qualifier}",
             lambent_domain::names::partition(&scope.region),
@@ -187,11 +179,7 @@ fn function(
             found.name
         )
     };
-    if found
-        .account
-        .as_ref()
-        .is_some_and(|account| *account != scope.account)
-    {
+    if found.account.as_ref().is_some_and(|account| *account != scope.account) {
         return Err(Fault::AccessDenied(format!(
             "User: arn:aws:iam::{}:root is not authorized to perform: lambda:InvokeFunction on resource: {} because no resource-based policy allows the lambda:InvokeFunction action",
             scope.account,
@@ -200,13 +188,7 @@ fn function(
     }
     // A name of a wrong length is simply not there (recorded).
     let name = FunctionName::parse(&found.name).ok_or_else(|| Fault::FunctionNotFound(shown(&qualifier)))?;
-    Ok((
-        FunctionKey {
-            scope: scope.clone(),
-            name,
-        },
-        qualifier,
-    ))
+    Ok((FunctionKey { scope: scope.clone(), name }, qualifier))
 }
 
 async fn check_json(payload: &Bytes) -> Result<(), Fault> {
@@ -273,9 +255,7 @@ fn text(value: &str) -> HeaderValue {
 fn no_content(request_id: &RequestId) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-        .headers_mut()
-        .insert("x-amzn-requestid", text(&request_id.to_string()));
+    response.headers_mut().insert("x-amzn-requestid", text(&request_id.to_string()));
     response
 }
 

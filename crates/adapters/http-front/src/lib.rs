@@ -72,10 +72,7 @@ impl Front {
 
     /// Accepts until `stop` turns true; then open connections finish the request they are in. Must run in a `LocalSet`.
     pub async fn serve(self: Rc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let local = listener
-            .local_addr()
-            .map(|address| address.to_string())
-            .unwrap_or_default();
+        let local = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
         let mut connections = tokio::task::JoinSet::new();
         loop {
             let permit = tokio::select! {
@@ -140,10 +137,7 @@ impl Front {
             base_url,
         };
         // In a task of its own: a client that hangs up does not cut an operation in half.
-        let answer = self
-            .parts
-            .control
-            .spawn(async move { service.call(request).await });
+        let answer = self.parts.control.spawn(async move { service.call(request).await });
         answer.await.unwrap_or_else(|error| {
             tracing::error!(%error, %request_id, "an operation panicked");
             (self.parts.lambda_fault)(&Fault::Internal("an operation panicked".into()), &request_id)
@@ -152,11 +146,7 @@ impl Front {
 
     fn service(&self, head: &http::request::Parts, identity: &Identity) -> Option<Arc<dyn ApiService>> {
         let name = route::service_name(head, identity)?;
-        self.parts
-            .services
-            .iter()
-            .find(|service| service.signing_name() == name)
-            .cloned()
+        self.parts.services.iter().find(|service| service.signing_name() == name).cloned()
     }
 }
 
@@ -166,10 +156,7 @@ async fn connection(front: Rc<Front>, stream: TcpStream, local: String, mut stop
         let (front, local) = (Rc::clone(&front), local.clone());
         async move {
             let mut response = front.answer(request, &local).await;
-            response
-                .headers_mut()
-                .entry("server")
-                .or_insert(HeaderValue::from_static("lambent"));
+            response.headers_mut().entry("server").or_insert(HeaderValue::from_static("lambent"));
             Ok::<_, Infallible>(response.map(Full::new))
         }
     });

@@ -29,35 +29,19 @@ pub(crate) fn identify(head: &Parts, default: &Scope) -> Identity {
         .map(|rest| rest.split([',', ' ']).next().unwrap_or(rest).to_owned())
         .or_else(|| query_value(head, "X-Amz-Credential"));
     let Some(credential) = credential else {
-        let caller = Caller {
-            account: default.account.clone(),
-            access_key_id: None,
-        };
-        return Identity {
-            scope: default.clone(),
-            caller,
-            service: None,
-        };
+        let caller = Caller { account: default.account.clone(), access_key_id: None };
+        return Identity { scope: default.clone(), caller, service: None };
     };
     // `AKID/date/region/service/aws4_request`; an access key id could itself hold slashes in theory, never in practice.
     let mut parts = credential.split('/');
     let access_key_id = parts.next().unwrap_or_default().to_owned();
     let _date = parts.next();
-    let region = parts
-        .next()
-        .and_then(Region::parse)
-        .unwrap_or_else(|| default.region.clone());
+    let region = parts.next().and_then(Region::parse).unwrap_or_else(|| default.region.clone());
     let service = parts.next().map(str::to_owned);
     let account = AccountId::parse(&access_key_id).unwrap_or_else(|| default.account.clone());
     Identity {
-        scope: Scope {
-            account: account.clone(),
-            region,
-        },
-        caller: Caller {
-            account,
-            access_key_id: Some(access_key_id),
-        },
+        scope: Scope { account: account.clone(), region },
+        caller: Caller { account, access_key_id: Some(access_key_id) },
         service,
     }
 }
@@ -66,10 +50,7 @@ pub(crate) fn identify(head: &Parts, default: &Scope) -> Identity {
 pub(crate) fn is_invoke(head: &Parts, identity: &Identity) -> bool {
     head.method == http::Method::POST
         && function_label(head.uri.path()).is_some()
-        && identity
-            .service
-            .as_deref()
-            .is_none_or(|service| service == "lambda")
+        && identity.service.as_deref().is_none_or(|service| service == "lambda")
 }
 
 /// The still encoded function label of an invoke's path. A label with a raw slash is none.
@@ -88,11 +69,7 @@ pub(crate) fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Optio
     if let Some(service) = &identity.service {
         return Some(service);
     }
-    if let Some(target) = head
-        .headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok())
-    {
+    if let Some(target) = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
         return match target.split('.').next() {
             Some("Logs_20140328") => Some("logs"),
             _ => None,
@@ -106,12 +83,8 @@ pub(crate) fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Optio
     {
         return Some(name);
     }
-    let form = head
-        .headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
-        .then_some("sts")
+    let form = head.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")).then_some("sts")
 }
 
 /// Lambda's paths begin with the date of an API version.
@@ -122,16 +95,12 @@ fn looks_dated(path: &str) -> bool {
         && bytes[5] == b'-'
         && bytes[8] == b'-'
         && bytes[11] == b'/'
-        && bytes[1..11]
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b'-')
+        && bytes[1..11].iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
 }
 
 /// The `Host` that the client used.
 pub(crate) fn host(head: &Parts) -> Option<&str> {
-    head.headers
-        .get(http::header::HOST)
-        .and_then(|host| host.to_str().ok())
+    head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok())
 }
 
 /// A query parameter, decoded.
@@ -144,9 +113,7 @@ pub(crate) fn query_value(head: &Parts, name: &str) -> Option<String> {
 
 /// Percent-decodes once; bytes that are no UTF-8 become replacement characters, which no name contains.
 pub(crate) fn decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8_lossy()
-        .into_owned()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -181,11 +148,8 @@ mod tests {
         assert_eq!(identity.scope.account.as_str(), "210987654321");
         assert_eq!(identity.scope.region.as_str(), "eu-west-1");
         assert_eq!(service_name(&head, &identity), Some("logs"));
-        let presigned = self::head(
-            "GET",
-            "/?X-Amz-Credential=AKID%2F20260101%2Fus-west-2%2Fsts%2Faws4_request",
-            &[],
-        );
+        let presigned =
+            self::head("GET", "/?X-Amz-Credential=AKID%2F20260101%2Fus-west-2%2Fsts%2Faws4_request", &[]);
         let identity = identify(&presigned, &scope());
         assert_eq!(identity.scope.region.as_str(), "us-west-2");
         assert_eq!(identity.scope.account.as_str(), "123456789012");
@@ -194,20 +158,14 @@ mod tests {
 
     #[test]
     fn unsigned_requests_are_told_apart_by_what_they_look_like() {
-        assert_eq!(
-            service("GET", "/2015-03-31/functions/", &[]).as_deref(),
-            Some("lambda")
-        );
+        assert_eq!(service("GET", "/2015-03-31/functions/", &[]).as_deref(), Some("lambda"));
         assert_eq!(
             service("POST", "/", &[("x-amz-target", "Logs_20140328.PutLogEvents")]).as_deref(),
             Some("logs")
         );
         let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         assert_eq!(service("POST", "/", &[form]).as_deref(), Some("sts"));
-        assert_eq!(
-            service("GET", "/_lambent/health", &[]).as_deref(),
-            Some("_lambent")
-        );
+        assert_eq!(service("GET", "/_lambent/health", &[]).as_deref(), Some("_lambent"));
         assert_eq!(service("GET", "/bucket/key", &[]), None);
     }
 

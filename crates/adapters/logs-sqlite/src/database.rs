@@ -62,13 +62,16 @@ impl Database {
         let connection = Connection::open(path).map_err(storage)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(storage)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(storage)?;
-        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(storage)?;
+        let found: i64 =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(storage)?;
         match found {
             0 => connection
                 .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"))
                 .map_err(storage)?,
             SCHEMA_VERSION => {}
-            newer => return Err(storage(format!("logs.sqlite is of a newer Lambent (schema {newer})"))),
+            newer => {
+                return Err(storage(format!("logs.sqlite is of a newer Lambent (schema {newer})")));
+            }
         }
         let (jobs, queue) = mpsc::channel(MAX_QUEUED);
         let thread = std::thread::Builder::new().name("logs-store".into());

@@ -31,7 +31,11 @@ pub struct LogsSqlite {
 
 impl LogsSqlite {
     /// Opens or creates the file.
-    pub fn open(data_dir: &Path, options: LogsOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, LogStoreError> {
+    pub fn open(
+        data_dir: &Path,
+        options: LogsOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, LogStoreError> {
         let database = Database::open(&data_dir.join("logs.sqlite"))?;
         Ok(Arc::new(LogsSqlite { database, clock, options }))
     }
@@ -95,7 +99,12 @@ impl LogStore for LogsSqlite {
         self.database.run(move |db| queries::delete_stream(db, &scope, &group, &name)).await
     }
 
-    async fn streams(&self, scope: &Scope, group: &str, prefix: &str) -> Result<Vec<LogStream>, LogStoreError> {
+    async fn streams(
+        &self,
+        scope: &Scope,
+        group: &str,
+        prefix: &str,
+    ) -> Result<Vec<LogStream>, LogStoreError> {
         let (scope, group, prefix) = (scope.clone(), group.to_owned(), prefix.to_owned());
         self.database.run(move |db| queries::streams(db, &scope, &group, &prefix)).await
     }
@@ -118,7 +127,12 @@ impl LogStore for LogsSqlite {
             .await
     }
 
-    async fn events(&self, scope: &Scope, group: &str, query: EventQuery) -> Result<Vec<StoredEvent>, LogStoreError> {
+    async fn events(
+        &self,
+        scope: &Scope,
+        group: &str,
+        query: EventQuery,
+    ) -> Result<Vec<StoredEvent>, LogStoreError> {
         let (scope, group) = (scope.clone(), group.to_owned());
         self.database.run(move |db| queries::events(db, &scope, &group, &query)).await
     }

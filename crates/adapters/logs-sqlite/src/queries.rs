@@ -45,7 +45,8 @@ pub(crate) fn create_group(
     tags: &BTreeMap<String, String>,
     now_ms: u64,
 ) -> Result<i64> {
-    let sql = "INSERT OR IGNORE INTO groups (account, region, name, created_ms, tags) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql =
+        "INSERT OR IGNORE INTO groups (account, region, name, created_ms, tags) VALUES (?1, ?2, ?3, ?4, ?5)";
     let tags = serde_json::to_string(tags).map_err(storage)?;
     let parameters = params![scope.account.as_str(), scope.region.as_str(), name, now_ms as i64, tags];
     match execute(db, sql, parameters)? {
@@ -127,7 +128,8 @@ pub(crate) fn streams(db: &Connection, scope: &Scope, group: &str, prefix: &str)
     let sql = "SELECT name, created_ms, first_ms, last_ms, last_ingestion_ms FROM streams
         WHERE group_id = ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY name";
     let mut statement = db.prepare_cached(sql).map_err(storage)?;
-    let time = |row: &Row<'_>, at: usize| row.get::<_, Option<i64>>(at).map(|time| time.map(|time| time as u64));
+    let time =
+        |row: &Row<'_>, at: usize| row.get::<_, Option<i64>>(at).map(|time| time.map(|time| time as u64));
     let rows = statement
         .query_map(params![group, prefix], |row| {
             Ok(LogStream {
@@ -152,7 +154,9 @@ pub(crate) fn append(
     now_ms: u64,
 ) -> Result<()> {
     let group = match group_id(db, scope, group) {
-        Err(LogStoreError::GroupMissing) if create => create_group(db, scope, group, &BTreeMap::new(), now_ms),
+        Err(LogStoreError::GroupMissing) if create => {
+            create_group(db, scope, group, &BTreeMap::new(), now_ms)
+        }
         other => other,
     }?;
     let stream = match stream_id(db, group, stream) {
@@ -180,7 +184,12 @@ pub(crate) fn append(
     execute(db, "UPDATE groups SET bytes = bytes + ?2 WHERE id = ?1", params![group, bytes]).map(drop)
 }
 
-pub(crate) fn events(db: &Connection, scope: &Scope, group: &str, query: &EventQuery) -> Result<Vec<StoredEvent>> {
+pub(crate) fn events(
+    db: &Connection,
+    scope: &Scope,
+    group: &str,
+    query: &EventQuery,
+) -> Result<Vec<StoredEvent>> {
     let group = group_id(db, scope, group)?;
     let mut sql = String::from(
         "SELECT events.id, streams.name, timestamp_ms, ingested_ms, message FROM events
@@ -227,8 +236,9 @@ pub(crate) fn events(db: &Connection, scope: &Scope, group: &str, query: &EventQ
 
 /// Events that their groups no longer keep.
 pub(crate) fn drop_expired(db: &Connection, now_ms: u64) -> Result<()> {
-    let mut statement =
-        db.prepare("SELECT id, retention_days FROM groups WHERE retention_days IS NOT NULL").map_err(storage)?;
+    let mut statement = db
+        .prepare("SELECT id, retention_days FROM groups WHERE retention_days IS NOT NULL")
+        .map_err(storage)?;
     let kept: Vec<(i64, u32)> = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
         .and_then(Iterator::collect)
@@ -264,7 +274,8 @@ pub(crate) fn drop_oldest(db: &Connection, max_bytes: u64) -> Result<()> {
             WHERE events.group_id = groups.id AND events.id IN ({oldest})), 0)"
         );
         execute(db, &sizes, [DROPPED_AT_ONCE as i64])?;
-        let dropped = execute(db, &format!("DELETE FROM events WHERE id IN ({oldest})"), [DROPPED_AT_ONCE as i64])?;
+        let dropped =
+            execute(db, &format!("DELETE FROM events WHERE id IN ({oldest})"), [DROPPED_AT_ONCE as i64])?;
         tracing::warn!(dropped, "the log store is full: the oldest events were dropped");
         if dropped == 0 {
             return Ok(());

@@ -43,7 +43,10 @@ async fn groups_and_streams_come_and_go() {
     assert_eq!(missing, Err(LogStoreError::StreamMissing));
     assert_eq!(store.group(&home, "g").await.unwrap().stored_bytes, 3);
     let stream = store.streams(&home, "g", "").await.unwrap().remove(0);
-    assert_eq!((stream.first_event_ms, stream.last_event_ms, stream.last_ingestion_ms), (Some(1), Some(1), Some(5)));
+    assert_eq!(
+        (stream.first_event_ms, stream.last_event_ms, stream.last_ingestion_ms),
+        (Some(1), Some(1), Some(5))
+    );
     store.delete_stream(&home, "g", "s").await.unwrap();
     assert_eq!(store.group(&home, "g").await.unwrap().stored_bytes, 0);
     store.delete_group(&home, "g").await.unwrap();

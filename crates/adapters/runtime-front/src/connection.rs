@@ -77,11 +77,7 @@ pub(crate) async fn serve(stream: TcpStream, endpoint: Weak<Endpoint>) {
         unwritten: Notify::new(),
         open: Cell::new(true),
     });
-    let mut reader = Reader {
-        input: BytesMut::with_capacity(READ_BYTES),
-        current: None,
-        polling: false,
-    };
+    let mut reader = Reader { input: BytesMut::with_capacity(READ_BYTES), current: None, polling: false };
     while connection.is_open() {
         let interest = if connection.has_unwritten() && !reader.polling {
             Interest::READABLE | Interest::WRITABLE
@@ -188,10 +184,7 @@ impl Reader {
             }
             Call::Response(_) if head.bad_mode => connection.queue(reply::bad_mode),
             Call::Response(id) => {
-                let failed = body
-                    .trailer_error_type
-                    .clone()
-                    .zip(body.trailer_error_body.clone());
+                let failed = body.trailer_error_type.clone().zip(body.trailer_error_body.clone());
                 if let Some((kind, error)) = failed {
                     return answer(endpoint.events.error(id, Some(&kind), decode_trailer(error)));
                 }

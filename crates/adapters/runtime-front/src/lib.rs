@@ -31,16 +31,9 @@ impl RuntimeFront for HttpRuntimeFront {
         let listener = std::net::TcpListener::from(listener);
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let environment = Rc::new(Endpoint {
-            events,
-            state: RefCell::default(),
-        });
+        let environment = Rc::new(Endpoint { events, state: RefCell::default() });
         let accepting = tokio::task::spawn_local(accept(listener, Rc::downgrade(&environment)));
-        environment
-            .state
-            .borrow_mut()
-            .tasks
-            .push(accepting.abort_handle());
+        environment.state.borrow_mut().tasks.push(accepting.abort_handle());
         Ok(Rc::new(Channel(environment)))
     }
 }
@@ -63,11 +56,7 @@ struct State {
 impl Endpoint {
     fn forget(&self, connection: &Rc<Connection>) {
         let mut state = self.state.borrow_mut();
-        if state
-            .waiting
-            .as_ref()
-            .is_some_and(|waiting| Rc::ptr_eq(waiting, connection))
-        {
+        if state.waiting.as_ref().is_some_and(|waiting| Rc::ptr_eq(waiting, connection)) {
             state.waiting = None;
         }
     }

@@ -52,16 +52,11 @@ pub(crate) fn head(input: &mut BytesMut) -> Result<Option<Head>, Malformed> {
         let _ = input.split_to(2);
     }
     let Some(end) = find(input, b"\r\n\r\n") else {
-        return if input.len() > MAX_HEAD_BYTES {
-            Err(Malformed)
-        } else {
-            Ok(None)
-        };
+        return if input.len() > MAX_HEAD_BYTES { Err(Malformed) } else { Ok(None) };
     };
     let head = input.split_to(end + 4);
-    let mut lines = head[..end]
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines =
+        head[..end].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let mut words = lines.next().ok_or(Malformed)?.split(|byte| *byte == b' ');
     let (method, path, version) = (words.next(), words.next(), words.next());
     let (Some(method), Some(path), Some(version)) = (method, path, version) else {
@@ -90,10 +85,8 @@ fn header(head: &mut Head, line: &[u8]) -> Result<(), Malformed> {
     // The first letter rules out most headers without comparing them.
     match (name.first().map(u8::to_ascii_lowercase), name.len()) {
         (Some(b'c'), 14) if name.eq_ignore_ascii_case(b"content-length") => {
-            let length = std::str::from_utf8(value)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .ok_or(Malformed)?;
+            let length =
+                std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(Malformed)?;
             if head.body != BodyKind::Chunked {
                 head.body = BodyKind::Length(length);
             }
@@ -137,9 +130,7 @@ fn call(method: &[u8], path: &[u8]) -> Call {
             let Some(slash) = rest.iter().position(|byte| *byte == b'/') else {
                 return Call::Unknown;
             };
-            let id = std::str::from_utf8(&rest[..slash])
-                .ok()
-                .and_then(RequestId::parse);
+            let id = std::str::from_utf8(&rest[..slash]).ok().and_then(RequestId::parse);
             match (&rest[slash + 1..], id) {
                 (b"response", Some(id)) => Call::Response(id),
                 (b"error", Some(id)) => Call::Error(id),
@@ -204,11 +195,7 @@ impl Body {
                 }
                 Rest::Chunk(left) => {
                     let left = self.take(input, left);
-                    self.rest = if left == 0 {
-                        Rest::ChunkEnd
-                    } else {
-                        Rest::Chunk(left)
-                    };
+                    self.rest = if left == 0 { Rest::ChunkEnd } else { Rest::Chunk(left) };
                     if left > 0 {
                         return Ok(false);
                     }
@@ -217,18 +204,10 @@ impl Body {
                     let Some(line) = line(input)? else {
                         return Ok(false);
                     };
-                    let size = line[..]
-                        .split(|byte| *byte == b';')
-                        .next()
-                        .unwrap_or_default()
-                        .trim_ascii();
+                    let size = line[..].split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
                     let size = std::str::from_utf8(size).map_err(|_| Malformed)?;
                     let size = u64::from_str_radix(size, 16).map_err(|_| Malformed)?;
-                    self.rest = if size == 0 {
-                        Rest::Trailers
-                    } else {
-                        Rest::Chunk(size)
-                    };
+                    self.rest = if size == 0 { Rest::Trailers } else { Rest::Chunk(size) };
                 }
                 Rest::ChunkEnd => {
                     let Some(line) = line(input)? else {

@@ -28,13 +28,11 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &RuntimeEvent) {
 
 /// A header can't hold line breaks; a client context with some inside is still the same JSON without them.
 fn header_value(out: &mut Vec<u8>, text: &str) {
-    out.extend(text.bytes().map(|byte| {
-        if byte == b'\r' || byte == b'\n' || byte == 0 {
-            b' '
-        } else {
-            byte
-        }
-    }));
+    out.extend(text.bytes().map(
+        |byte| {
+            if byte == b'\r' || byte == b'\n' || byte == 0 { b' ' } else { byte }
+        },
+    ));
 }
 
 fn decimal(out: &mut Vec<u8>, mut number: u64) {
@@ -87,39 +85,19 @@ pub(crate) fn invalid_request_id(out: &mut Vec<u8>) {
 
 pub(crate) fn too_large(out: &mut Vec<u8>) {
     let message = format!("Exceeded maximum allowed payload size ({MAX_SYNC_RESPONSE_BYTES} bytes).");
-    error(
-        out,
-        "413 Request Entity Too Large",
-        "RequestEntityTooLarge",
-        &message,
-    );
+    error(out, "413 Request Entity Too Large", "RequestEntityTooLarge", &message);
 }
 
 pub(crate) fn bad_mode(out: &mut Vec<u8>) {
-    error(
-        out,
-        "400 Bad Request",
-        "InvalidFunctionResponseMode",
-        "Invalid function response mode",
-    );
+    error(out, "400 Bad Request", "InvalidFunctionResponseMode", "Invalid function response mode");
 }
 
 pub(crate) fn not_found(out: &mut Vec<u8>) {
-    error(
-        out,
-        "404 Not Found",
-        "ResourceNotFound",
-        "The Runtime API has no such path",
-    );
+    error(out, "404 Not Found", "ResourceNotFound", "The Runtime API has no such path");
 }
 
 pub(crate) fn malformed(out: &mut Vec<u8>) {
-    error(
-        out,
-        "400 Bad Request",
-        "InvalidRequestFormat",
-        "The request could not be read",
-    );
+    error(out, "400 Bad Request", "InvalidRequestFormat", "The request could not be read");
 }
 
 fn error(out: &mut Vec<u8>, status: &str, kind: &str, message: &str) {

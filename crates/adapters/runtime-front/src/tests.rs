@@ -42,19 +42,11 @@ impl RuntimeEvents for Recorded {
     }
 
     fn error(&self, _: RequestId, kind: Option<&str>, body: Bytes) -> Result<(), Refused> {
-        self.say(format!(
-            "error {} {}",
-            kind.unwrap_or("-"),
-            String::from_utf8_lossy(&body)
-        ))
+        self.say(format!("error {} {}", kind.unwrap_or("-"), String::from_utf8_lossy(&body)))
     }
 
     fn init_error(&self, kind: Option<&str>, body: Bytes) -> Result<(), Refused> {
-        self.say(format!(
-            "init error {} {}",
-            kind.unwrap_or("-"),
-            String::from_utf8_lossy(&body)
-        ))
+        self.say(format!("init error {} {}", kind.unwrap_or("-"), String::from_utf8_lossy(&body)))
     }
 }
 
@@ -77,17 +69,12 @@ fn event(payload: &'static [u8]) -> RuntimeEvent {
 fn scenario<F: Future<Output = ()>>(
     run: impl FnOnce(Rc<dyn lambent_ports::runtime_api::RuntimeChannel>, Rc<Recorded>, TcpStream) -> F,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let recorded = Rc::new(Recorded::default());
-        let channel = HttpRuntimeFront
-            .serve(listener.into(), Rc::clone(&recorded) as _)
-            .unwrap();
+        let channel = HttpRuntimeFront.serve(listener.into(), Rc::clone(&recorded) as _).unwrap();
         run(channel, recorded, TcpStream::connect(address).await.unwrap()).await;
     });
 }
@@ -119,14 +106,8 @@ fn a_pipelined_response_and_poll_are_answered_together_with_the_next_event() {
         recorded.told.notified().await;
         assert!(channel.deliver(&event(b"{\"a\":1}")));
         let head = read_until(&mut client, "{\"a\":1}").await;
-        assert!(
-            head.contains("\r\nLambda-Runtime-Deadline-Ms: 1234567890123\r\n"),
-            "{head}"
-        );
-        assert!(
-            head.contains(&format!("Lambda-Runtime-Aws-Request-Id: {}\r\n", id())),
-            "{head}"
-        );
+        assert!(head.contains("\r\nLambda-Runtime-Deadline-Ms: 1234567890123\r\n"), "{head}");
+        assert!(head.contains(&format!("Lambda-Runtime-Aws-Request-Id: {}\r\n", id())), "{head}");
 
         let both = post(&format!("invocation/{}/response", id()), "", "42") + NEXT;
         client.write_all(both.as_bytes()).await.unwrap();
@@ -145,10 +126,7 @@ fn a_pipelined_response_and_poll_are_answered_together_with_the_next_event() {
 fn a_client_that_does_not_pipeline_gets_its_202_at_once() {
     scenario(|channel, recorded, mut client| async move {
         let _served = channel;
-        client
-            .write_all(post(&format!("invocation/{}/response", id()), "", "1").as_bytes())
-            .await
-            .unwrap();
+        client.write_all(post(&format!("invocation/{}/response", id()), "", "1").as_bytes()).await.unwrap();
         let answer = read_until(&mut client, "{\"status\":\"OK\"}\n").await;
         assert!(answer.starts_with("HTTP/1.1 202 Accepted"), "{answer}");
         assert_eq!(*recorded.said.borrow(), ["response 1"]);
@@ -163,21 +141,12 @@ fn chunked_bodies_and_error_trailers_are_understood() {
             "POST /2018-06-01/runtime/invocation/{}/response HTTP/1.1\r\nTransfer-Encoding: chunked\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\r\n",
             id()
         );
-        client
-            .write_all(format!("{head}3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n").as_bytes())
-            .await
-            .unwrap();
+        client.write_all(format!("{head}3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n").as_bytes()).await.unwrap();
         read_until(&mut client, "{\"status\":\"OK\"}\n").await;
         let trailers = "Lambda-Runtime-Function-Error-Type: Oops\r\nLambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\r\n";
-        client
-            .write_all(format!("{head}1\r\na\r\n0\r\n{trailers}\r\n").as_bytes())
-            .await
-            .unwrap();
+        client.write_all(format!("{head}1\r\na\r\n0\r\n{trailers}\r\n").as_bytes()).await.unwrap();
         read_until(&mut client, "{\"status\":\"OK\"}\n").await;
-        assert_eq!(
-            *recorded.said.borrow(),
-            ["response abcde", "error Oops {\"a\":1}"]
-        );
+        assert_eq!(*recorded.said.borrow(), ["response abcde", "error Oops {\"a\":1}"]);
     });
 }
 
@@ -186,22 +155,13 @@ fn a_response_over_the_limit_is_drained_and_refused() {
     scenario(|channel, recorded, mut client| async move {
         let _served = channel;
         let body = "x".repeat(lambent_domain::limits::MAX_SYNC_RESPONSE_BYTES + 1);
-        client
-            .write_all(post(&format!("invocation/{}/response", id()), "", &body).as_bytes())
-            .await
-            .unwrap();
+        client.write_all(post(&format!("invocation/{}/response", id()), "", &body).as_bytes()).await.unwrap();
         let answer = read_until(&mut client, "\"errorType\":\"RequestEntityTooLarge\"}").await;
         assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
         let body = "x".repeat(lambent_domain::limits::MAX_SYNC_RESPONSE_BYTES);
-        client
-            .write_all(post(&format!("invocation/{}/response", id()), "", &body).as_bytes())
-            .await
-            .unwrap();
+        client.write_all(post(&format!("invocation/{}/response", id()), "", &body).as_bytes()).await.unwrap();
         read_until(&mut client, "{\"status\":\"OK\"}\n").await;
-        assert_eq!(
-            *recorded.said.borrow(),
-            ["response too large", "response of 6291556"]
-        );
+        assert_eq!(*recorded.said.borrow(), ["response too large", "response of 6291556"]);
     });
 }
 
@@ -209,16 +169,10 @@ fn a_response_over_the_limit_is_drained_and_refused() {
 fn refusals_are_awss() {
     scenario(|channel, _recorded, mut client| async move {
         let _served = channel;
-        client
-            .write_all(post("invocation/none/response", "", "1").as_bytes())
-            .await
-            .unwrap();
+        client.write_all(post("invocation/none/response", "", "1").as_bytes()).await.unwrap();
         let answer = read_until(&mut client, "\"errorType\":\"InvalidRequestID\"}").await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-        client
-            .write_all(b"GET /2018-06-01/ping HTTP/1.1\r\n\r\n")
-            .await
-            .unwrap();
+        client.write_all(b"GET /2018-06-01/ping HTTP/1.1\r\n\r\n").await.unwrap();
         read_until(&mut client, "pong").await;
         client.write_all(b"GET /nothing HTTP/1.1\r\n\r\n").await.unwrap();
         assert!(read_until(&mut client, "}").await.starts_with("HTTP/1.1 404"));

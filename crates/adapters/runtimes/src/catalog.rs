@@ -39,37 +39,23 @@ impl Catalog {
     pub fn open(root: &Path, strict: bool) -> Self {
         let order = definition::all();
         let pythons = host::pythons(&host::search_dirs(), 8..30);
-        let host = Host {
-            root,
-            pythons,
-            strict,
-        };
+        let host = Host { root, pythons, strict };
         let resolved = order
             .iter()
             .map(|definition| {
                 let id = RuntimeId::new(&definition.id);
                 let resolution = host.resolve(&id, definition).map(Arc::new);
-                let unavailable = |reason| RuntimeUnavailable::NotHere {
-                    id: id.clone(),
-                    reason,
-                };
+                let unavailable = |reason| RuntimeUnavailable::NotHere { id: id.clone(), reason };
                 (id.clone(), resolution.map_err(unavailable))
             })
             .collect();
-        let mut creatable: Vec<RuntimeId> = definition::CREATABLE_ON_AWS
-            .iter()
-            .copied()
-            .map(RuntimeId::new)
-            .collect();
+        let mut creatable: Vec<RuntimeId> =
+            definition::CREATABLE_ON_AWS.iter().copied().map(RuntimeId::new).collect();
         // What runs here can be created here, whatever AWS has since retired.
         let more = order.iter().map(|definition| RuntimeId::new(&definition.id));
         let more: Vec<_> = more.filter(|id| !creatable.contains(id)).collect();
         creatable.extend(more);
-        Catalog {
-            resolved,
-            order,
-            creatable,
-        }
+        Catalog { resolved, order, creatable }
     }
 }
 
@@ -84,26 +70,18 @@ impl Host<'_> {
 
     /// The installed `/var/runtime` of a definition.
     fn runtime_mount(&self, definition: &Definition) -> Result<Mount, String> {
-        let set = PACKAGE_SETS
-            .iter()
-            .find(|set| Some(set.name) == definition.sdk.as_deref());
+        let set = PACKAGE_SETS.iter().find(|set| Some(set.name) == definition.sdk.as_deref());
         let set = set.ok_or_else(|| "its packages are not defined".to_owned())?;
         let dir = layout::runtime_dir(self.root, definition.family, set);
         if !dir.is_dir() {
             return Err(format!("its runtime client and SDK are not installed; {INSTALL}"));
         }
-        Ok(Mount {
-            host: absolute(dir),
-            guest: "/var/runtime".into(),
-        })
+        Ok(Mount { host: absolute(dir), guest: "/var/runtime".into() })
     }
 
     fn python(&self, id: &RuntimeId, definition: &Definition) -> Result<ResolvedRuntime, String> {
-        let wanted: u32 = definition
-            .version
-            .trim_start_matches("3.")
-            .parse()
-            .map_err(|_| "a bad version".to_owned())?;
+        let wanted: u32 =
+            definition.version.trim_start_matches("3.").parse().map_err(|_| "a bad version".to_owned())?;
         let minors = self.pythons.iter().map(|python| python.minor);
         let minor = match host::nearest(wanted, minors) {
             Some(minor) if minor == wanted || !self.strict => minor,
@@ -118,10 +96,7 @@ impl Host<'_> {
         let (binary, mut mounts) = if prefix == Path::new("/usr") {
             (format!("/usr/bin/python3.{minor}"), Vec::new())
         } else {
-            let mount = Mount {
-                host: prefix.clone(),
-                guest: "/var/lang".into(),
-            };
+            let mount = Mount { host: prefix.clone(), guest: "/var/lang".into() };
             (format!("/var/lang/bin/python3.{minor}"), vec![mount])
         };
         mounts.push(self.runtime_mount(definition)?);
@@ -144,18 +119,12 @@ impl Host<'_> {
         let installed = |definition: &Definition| -> Option<Mount> {
             let dir = layout::node_dir(self.root, definition.binary.as_deref()?);
             if dir.join("bin/node").is_file() {
-                return Some(Mount {
-                    host: absolute(dir),
-                    guest: "/var/lang".into(),
-                });
+                return Some(Mount { host: absolute(dir), guest: "/var/lang".into() });
             }
             let noted =
                 std::fs::read_to_string(layout::host_node_note(self.root, &definition.version)).ok()?;
             let host = PathBuf::from(noted.trim());
-            host.is_file().then(|| Mount {
-                host,
-                guest: "/var/lang/bin/node".into(),
-            })
+            host.is_file().then(|| Mount { host, guest: "/var/lang/bin/node".into() })
         };
         let major = |definition: &Definition| definition.version.parse::<u32>().unwrap_or(0);
         let wanted = major(definition);
@@ -168,14 +137,8 @@ impl Host<'_> {
             Some(version) if version == wanted || !self.strict => version,
             _ => return Err(format!("Node.js {wanted} is not on this host; {INSTALL}")),
         };
-        let node = all
-            .into_iter()
-            .find(|(major, _)| *major == version)
-            .map(|(_, mount)| mount);
-        let mounts = node
-            .into_iter()
-            .chain([self.runtime_mount(definition)?])
-            .collect();
+        let node = all.into_iter().find(|(major, _)| *major == version).map(|(_, mount)| mount);
+        let mounts = node.into_iter().chain([self.runtime_mount(definition)?]).collect();
         let path = format!(
             "/opt/nodejs/node{wanted}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
         );
@@ -185,14 +148,7 @@ impl Host<'_> {
             format!("Node.js {wanted} is not on this host: Node.js {version} runs this function instead")
         });
         let command = vec!["/var/lang/bin/node".into(), "/var/runtime/bootstrap.js".into()];
-        Ok(managed(
-            id,
-            mounts,
-            command,
-            env,
-            format!("nodejs:{wanted}.v1"),
-            warning,
-        ))
+        Ok(managed(id, mounts, command, env, format!("nodejs:{wanted}.v1"), warning))
     }
 }
 
@@ -201,19 +157,11 @@ fn absolute(path: PathBuf) -> PathBuf {
 }
 
 fn pairs(values: &[(&str, &str)]) -> Vec<(String, String)> {
-    values
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn base_env() -> Vec<(String, String)> {
-    pairs(&[
-        ("PATH", PATH),
-        ("LD_LIBRARY_PATH", LIBRARY_PATH),
-        ("LANG", "en_US.UTF-8"),
-        ("TZ", ":UTC"),
-    ])
+    pairs(&[("PATH", PATH), ("LD_LIBRARY_PATH", LIBRARY_PATH), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC")])
 }
 
 fn managed(
@@ -242,11 +190,7 @@ fn custom(id: &RuntimeId, definition: &Definition) -> ResolvedRuntime {
     ResolvedRuntime {
         id: id.clone(),
         mounts: Vec::new(),
-        command: Command::FirstOf(
-            ["/var/task/bootstrap", "/opt/bootstrap"]
-                .map(str::to_owned)
-                .to_vec(),
-        ),
+        command: Command::FirstOf(["/var/task/bootstrap", "/opt/bootstrap"].map(str::to_owned).to_vec()),
         env: base_env(),
         execution_env: None,
         version_hash: layout::version_hash(&version),
@@ -267,10 +211,7 @@ impl RuntimeCatalog for Catalog {
         if definition::CREATABLE_ON_AWS.contains(&id.as_str()) {
             let reason =
                 "Lambent does not run this language yet; provided.al2023 runs anything with a bootstrap";
-            return Err(RuntimeUnavailable::NotHere {
-                id: id.clone(),
-                reason: reason.into(),
-            });
+            return Err(RuntimeUnavailable::NotHere { id: id.clone(), reason: reason.into() });
         }
         Err(RuntimeUnavailable::Unknown(id.clone()))
     }
@@ -290,12 +231,8 @@ impl RuntimeCatalog for Catalog {
             let state = match resolution {
                 Ok(runtime) => Ok(match &runtime.command {
                     Command::Run(argv) => {
-                        let from = runtime
-                            .mounts
-                            .first()
-                            .map(|mount| mount.host.display().to_string());
-                        from.filter(|_| argv[0].starts_with("/var/lang"))
-                            .unwrap_or_else(|| argv[0].clone())
+                        let from = runtime.mounts.first().map(|mount| mount.host.display().to_string());
+                        from.filter(|_| argv[0].starts_with("/var/lang")).unwrap_or_else(|| argv[0].clone())
                     }
                     Command::FirstOf(_) => "the package's own bootstrap".into(),
                 }),
@@ -322,22 +259,13 @@ mod tests {
     fn what_is_missing_is_named_with_the_way_to_get_it() {
         let dir = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(dir.path(), false);
-        let missing = catalog
-            .resolve(&RuntimeId::new("nodejs20.x"))
-            .unwrap_err()
-            .to_string();
+        let missing = catalog.resolve(&RuntimeId::new("nodejs20.x")).unwrap_err().to_string();
         assert!(missing.contains("lambent runtime install"), "{missing}");
         let other = |id: &str| catalog.resolve(&RuntimeId::new(id));
         assert!(matches!(other("java21"), Err(RuntimeUnavailable::NotHere { .. })));
-        assert!(matches!(
-            other("python3.7"),
-            Err(RuntimeUnavailable::Deprecated(_))
-        ));
+        assert!(matches!(other("python3.7"), Err(RuntimeUnavailable::Deprecated(_))));
         assert!(matches!(other("cobol"), Err(RuntimeUnavailable::Unknown(_))));
         let custom = other("provided.al2023").unwrap();
-        assert_eq!(
-            (custom.execution_env.as_deref(), custom.framed_logs),
-            (None, false)
-        );
+        assert_eq!((custom.execution_env.as_deref(), custom.framed_logs), (None, false));
     }
 }

@@ -41,26 +41,10 @@ pub(crate) struct PackageSet {
 
 /// The sets that definitions name.
 pub(crate) const PACKAGE_SETS: &[PackageSet] = &[
-    PackageSet {
-        name: "boto3-1.37",
-        packages: &["boto3==1.37.38"],
-        python: Some("3.8"),
-    },
-    PackageSet {
-        name: "boto3-1.40",
-        packages: &["boto3==1.40.76"],
-        python: Some("3.9"),
-    },
-    PackageSet {
-        name: "boto3-1.43",
-        packages: &["boto3==1.43.11"],
-        python: Some("3.10"),
-    },
-    PackageSet {
-        name: "aws-sdk-v2",
-        packages: &["aws-sdk@2.1693.0"],
-        python: None,
-    },
+    PackageSet { name: "boto3-1.37", packages: &["boto3==1.37.38"], python: Some("3.8") },
+    PackageSet { name: "boto3-1.40", packages: &["boto3==1.40.76"], python: Some("3.9") },
+    PackageSet { name: "boto3-1.43", packages: &["boto3==1.43.11"], python: Some("3.10") },
+    PackageSet { name: "aws-sdk-v2", packages: &["aws-sdk@2.1693.0"], python: None },
     PackageSet {
         name: "aws-sdk-v3",
         packages: &[
@@ -110,10 +94,7 @@ definitions![
 
 /// Every definition. They are part of the binary, so a test is enough to know that they can be read.
 pub(crate) fn all() -> Vec<Definition> {
-    DEFINITIONS
-        .iter()
-        .filter_map(|text| toml::from_str(text).ok())
-        .collect()
+    DEFINITIONS.iter().filter_map(|text| toml::from_str(text).ok()).collect()
 }
 
 /// Runtimes that AWS creates functions with, in the order of its own error text (recorded).

@@ -32,9 +32,7 @@ pub(crate) fn search_dirs() -> Vec<PathBuf> {
 pub(crate) fn pythons(dirs: &[PathBuf], minors: impl Iterator<Item = u32> + Clone) -> Vec<Python> {
     let mut found = Vec::new();
     for minor in minors {
-        let prefix = dirs
-            .iter()
-            .find_map(|dir| prefix_of(&dir.join(format!("python3.{minor}")), minor));
+        let prefix = dirs.iter().find_map(|dir| prefix_of(&dir.join(format!("python3.{minor}")), minor));
         found.extend(prefix.map(|prefix| Python { minor, prefix }));
     }
     found
@@ -44,9 +42,7 @@ fn prefix_of(binary: &Path, minor: u32) -> Option<PathBuf> {
     let real = binary.canonicalize().ok()?;
     let prefix = real.parent()?.parent()?.to_owned();
     let library = prefix.join(format!("lib/python3.{minor}/os.py"));
-    let named = real
-        .file_name()
-        .is_some_and(|name| name == format!("python3.{minor}").as_str());
+    let named = real.file_name().is_some_and(|name| name == format!("python3.{minor}").as_str());
     (named && library.is_file()).then_some(prefix)
 }
 
@@ -77,13 +73,7 @@ mod tests {
         std::fs::create_dir(&shims).unwrap();
         std::fs::write(shims.join("python3.12"), "#!/bin/sh\n").unwrap();
         let found = pythons(&[shims, real], 8..15);
-        assert_eq!(
-            found,
-            [Python {
-                minor: 12,
-                prefix: root.join("real")
-            }]
-        );
+        assert_eq!(found, [Python { minor: 12, prefix: root.join("real") }]);
     }
 
     #[test]

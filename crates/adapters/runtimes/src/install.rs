@@ -34,26 +34,18 @@ pub enum InstallError {
 type Result<T> = std::result::Result<T, InstallError>;
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> InstallError + '_ {
-    move |error| InstallError::Io {
-        path: path.to_owned(),
-        error,
-    }
+    move |error| InstallError::Io { path: path.to_owned(), error }
 }
 
 /// Installs what the named runtimes (or all) need below `root`. What is there already is left alone; what is half there
 /// after a crash is done again. `report` is told what is going on, a line at a time.
 pub fn install(root: &Path, ids: &[String], report: &mut dyn FnMut(&str)) -> Result<()> {
     let all = definition::all();
-    if let Some(unknown) = ids
-        .iter()
-        .find(|id| !all.iter().any(|definition| definition.id == **id))
-    {
+    if let Some(unknown) = ids.iter().find(|id| !all.iter().any(|definition| definition.id == **id)) {
         return Err(InstallError::Unknown(unknown.clone()));
     }
-    let wanted: Vec<&Definition> = all
-        .iter()
-        .filter(|definition| ids.is_empty() || ids.contains(&definition.id))
-        .collect();
+    let wanted: Vec<&Definition> =
+        all.iter().filter(|definition| ids.is_empty() || ids.contains(&definition.id)).collect();
     let incoming = root.join("incoming");
     if incoming.exists() {
         std::fs::remove_dir_all(&incoming).map_err(io_at(&incoming))?;
@@ -63,21 +55,14 @@ pub fn install(root: &Path, ids: &[String], report: &mut dyn FnMut(&str)) -> Res
         std::fs::create_dir_all(&dir).map_err(io_at(&dir))?;
     }
     for set in PACKAGE_SETS {
-        let users: Vec<_> = wanted
-            .iter()
-            .filter(|definition| definition.sdk.as_deref() == Some(set.name))
-            .collect();
+        let users: Vec<_> =
+            wanted.iter().filter(|definition| definition.sdk.as_deref() == Some(set.name)).collect();
         if let Some(first) = users.first() {
             let dir = layout::runtime_dir(root, first.family, set);
-            put(root, &dir, report, &mut |temporary| {
-                packages(first.family, set, temporary)
-            })?;
+            put(root, &dir, report, &mut |temporary| packages(first.family, set, temporary))?;
         }
     }
-    for definition in wanted
-        .iter()
-        .filter(|definition| definition.family == Family::Nodejs)
-    {
+    for definition in wanted.iter().filter(|definition| definition.family == Family::Nodejs) {
         node(root, definition, report)?;
     }
     std::fs::remove_dir_all(&incoming).map_err(io_at(&incoming))
@@ -90,10 +75,7 @@ fn put(
     report: &mut dyn FnMut(&str),
     fill: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<()> {
-    let name = dir
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if dir.is_dir() {
         report(&format!("{name}: installed"));
         return Ok(());
@@ -110,32 +92,13 @@ fn packages(family: Family, set: &PackageSet, dir: &Path) -> Result<()> {
     match family {
         Family::Python => {
             let mut pip = Command::new("python3");
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-compile",
-                "--disable-pip-version-check",
-            ]);
-            pip.args([
-                "--only-binary=:all:",
-                "--platform",
-                "any",
-                "--implementation",
-                "py",
-                "--abi",
-                "none",
-            ]);
+            pip.args(["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]);
+            pip.args(["--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none"]);
             pip.arg("--target").arg(dir);
             if let Some(version) = set.python {
                 pip.args(["--python-version", version]);
             }
-            run(
-                pip.args(set.packages),
-                set.name,
-                "python3 with pip is needed (package python3-pip)",
-            )?;
+            run(pip.args(set.packages), set.name, "python3 with pip is needed (package python3-pip)")?;
         }
         Family::Nodejs => {
             let manifest = dir.join("package.json");
@@ -149,11 +112,7 @@ fn packages(family: Family, set: &PackageSet, dir: &Path) -> Result<()> {
                 "--no-package-lock",
                 "--ignore-scripts",
             ]);
-            run(
-                npm.arg("--prefix").arg(dir).args(set.packages),
-                set.name,
-                "npm is needed (package npm)",
-            )?;
+            run(npm.arg("--prefix").arg(dir).args(set.packages), set.name, "npm is needed (package npm)")?;
             std::fs::remove_file(&manifest).map_err(io_at(&manifest))?;
         }
         Family::Custom => {}
@@ -189,9 +148,7 @@ fn node(root: &Path, definition: &Definition, report: &mut dyn FnMut(&str)) -> R
         let what = format!("node {version}");
         let package = format!("node-linux-{machine}@{version}");
         let mut pack = Command::new("npm");
-        pack.args(["pack", "--silent", "--pack-destination"])
-            .arg(temporary)
-            .arg(package);
+        pack.args(["pack", "--silent", "--pack-destination"]).arg(temporary).arg(package);
         run(&mut pack, &what, "npm is needed (package npm)")?;
         let archive = std::fs::read_dir(temporary)
             .map_err(io_at(temporary))?
@@ -212,9 +169,7 @@ fn node(root: &Path, definition: &Definition, report: &mut dyn FnMut(&str)) -> R
 
 fn host_node(major: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let binary = std::env::split_paths(&path)
-        .map(|dir| dir.join("node"))
-        .find(|path| path.is_file())?;
+    let binary = std::env::split_paths(&path).map(|dir| dir.join("node")).find(|path| path.is_file())?;
     let output = Command::new(&binary).arg("--version").output().ok()?;
     let version = String::from_utf8(output.stdout).ok()?;
     let found = version.trim().strip_prefix('v')?.split('.').next()?;
@@ -222,10 +177,7 @@ fn host_node(major: &str) -> Option<PathBuf> {
 }
 
 fn failed(what: &str, reason: impl Into<String>) -> InstallError {
-    InstallError::Failed {
-        what: what.to_owned(),
-        reason: reason.into(),
-    }
+    InstallError::Failed { what: what.to_owned(), reason: reason.into() }
 }
 
 fn run(command: &mut Command, what: &str, missing: &str) -> Result<Output> {
@@ -235,12 +187,8 @@ fn run(command: &mut Command, what: &str, missing: &str) -> Result<Output> {
         Ok(output) if output.status.success() => Ok(output),
         Ok(output) => {
             let words = String::from_utf8_lossy(&output.stderr);
-            let last: Vec<&str> = words
-                .lines()
-                .rev()
-                .filter(|line| !line.trim().is_empty())
-                .take(3)
-                .collect();
+            let last: Vec<&str> =
+                words.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
             let last: Vec<&str> = last.into_iter().rev().collect();
             Err(failed(what, format!("{} ({})", last.join(" / "), output.status)))
         }
@@ -255,10 +203,7 @@ fn open_to_all(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     let executable = metadata.is_dir() || metadata.permissions().mode() & 0o100 != 0;
-    std::fs::set_permissions(
-        path,
-        PermissionsExt::from_mode(if executable { 0o755 } else { 0o644 }),
-    )?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(if executable { 0o755 } else { 0o644 }))?;
     if metadata.is_dir() {
         for entry in std::fs::read_dir(path)? {
             open_to_all(&entry?.path())?;

@@ -21,12 +21,9 @@ pub(crate) fn client(family: Family) -> Option<(&'static str, &'static str)> {
 /// What becomes `/var/runtime`: packages and client. The name changes with either, so that a new Lambent installs anew.
 pub(crate) fn runtime_dir(root: &Path, family: Family, set: &PackageSet) -> PathBuf {
     let mut hash = Sha256::new();
-    set.packages
-        .iter()
-        .for_each(|package| hash.update(package.as_bytes()));
+    set.packages.iter().for_each(|package| hash.update(package.as_bytes()));
     hash.update(client(family).map_or("", |(_, text)| text).as_bytes());
-    root.join("runtime")
-        .join(format!("{}-{}", set.name, &hex(&hash.finalize())[..12]))
+    root.join("runtime").join(format!("{}-{}", set.name, &hex(&hash.finalize())[..12]))
 }
 
 /// An official Node.js binary: `bin/node` below.

@@ -92,7 +92,8 @@ fn open_connection(path: &Path) -> Result<Connection, OpenError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match found {
         0 => {
-            connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"))?;
+            connection
+                .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"))?;
         }
         SCHEMA_VERSION => {}
         found => return Err(OpenError::Newer { found, known: SCHEMA_VERSION }),

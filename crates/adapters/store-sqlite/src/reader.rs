@@ -99,7 +99,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn usage(&self, scope: &Scope) -> Result<Usage, StoreError> {
-        let sql = "SELECT COUNT(*), COALESCE(SUM(code_bytes), 0) FROM functions WHERE account = ?1 AND region = ?2";
+        let sql =
+            "SELECT COUNT(*), COALESCE(SUM(code_bytes), 0) FROM functions WHERE account = ?1 AND region = ?2";
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| {
@@ -125,9 +126,11 @@ impl<'a> Reader<'a> {
             },
             name: FunctionName::parse(&raw.name).ok_or_else(|| damaged("a name"))?,
         };
-        let unseal = |sealed: Option<Vec<u8>>| sealed.map(|sealed| self.key.unseal(&key, &sealed)).transpose();
+        let unseal =
+            |sealed: Option<Vec<u8>>| sealed.map(|sealed| self.key.unseal(&key, &sealed)).transpose();
         let (environment, deployed) = (unseal(raw.environment)?, unseal(raw.deployed_environment)?);
-        let stored: StoredFunction = serde_json::from_str(&raw.body).map_err(|error| damaged(&error.to_string()))?;
+        let stored: StoredFunction =
+            serde_json::from_str(&raw.body).map_err(|error| damaged(&error.to_string()))?;
         stored.into_function(key, environment, deployed)
     }
 }

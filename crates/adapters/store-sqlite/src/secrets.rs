@@ -40,8 +40,9 @@ impl EnvironmentKey {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(dir, &path, random)?,
             Err(error) => return Err(error.into()),
         };
-        let key = UnboundKey::new(&AES_256_GCM, &bytes)
-            .map_err(|_| OpenError::Key(format!("{} does not hold a key of {KEY_BYTES} bytes", path.display())))?;
+        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| {
+            OpenError::Key(format!("{} does not hold a key of {KEY_BYTES} bytes", path.display()))
+        })?;
         Ok(EnvironmentKey { key: LessSafeKey::new(key) })
     }
 
@@ -53,7 +54,11 @@ impl EnvironmentKey {
             .map_err(|_| "no randomness".to_owned())?;
         let owner = owner.arn();
         self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(owner.as_bytes()), &mut bytes)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(owner.as_bytes()),
+                &mut bytes,
+            )
             .map_err(|_| "encryption failed".to_owned())?;
         Ok([nonce.as_slice(), &bytes].concat())
     }
@@ -65,8 +70,10 @@ impl EnvironmentKey {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| wrong())?;
         let mut bytes = bytes.to_vec();
         let owner_arn = owner.arn();
-        let plain =
-            self.key.open_in_place(nonce, Aad::from(owner_arn.as_bytes()), &mut bytes).map_err(|_| wrong())?;
+        let plain = self
+            .key
+            .open_in_place(nonce, Aad::from(owner_arn.as_bytes()), &mut bytes)
+            .map_err(|_| wrong())?;
         serde_json::from_slice(plain).map(Secrets).map_err(|_| wrong())
     }
 }

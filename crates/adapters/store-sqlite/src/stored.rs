@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use lambent_domain::log_config::{ApplicationLogLevel, LogConfig, LogFormat, SystemLogLevel};
 use lambent_domain::{
-    CodeRef, CodeSha256, Configuration, Deployment, Function, FunctionKey, LastUpdate, RevisionId, RuntimeId, Secrets,
-    State, TimestampMs,
+    CodeRef, CodeSha256, Configuration, Deployment, Function, FunctionKey, LastUpdate, RevisionId, RuntimeId,
+    Secrets, State, TimestampMs,
 };
 use serde::{Deserialize, Serialize};
 
@@ -152,7 +152,8 @@ impl ConfigurationV1 {
         let format = match self.json_log_levels {
             None => LogFormat::Text,
             Some((application, system)) => LogFormat::Json {
-                application: ApplicationLogLevel::parse(&application).ok_or_else(|| damaged("a log level"))?,
+                application: ApplicationLogLevel::parse(&application)
+                    .ok_or_else(|| damaged("a log level"))?,
                 system: SystemLogLevel::parse(&system).ok_or_else(|| damaged("a log level"))?,
             },
         };

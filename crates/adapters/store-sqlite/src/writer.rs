@@ -86,7 +86,8 @@ impl State {
             changes.clear();
             for (result, _) in &mut answers {
                 // A failed COMMIT may have reached the disk.
-                *result = Err(StoreError::Unavailable { message: error.to_string(), may_have_happened: true });
+                *result =
+                    Err(StoreError::Unavailable { message: error.to_string(), may_have_happened: true });
             }
         }
         for change in &changes {
@@ -147,7 +148,8 @@ impl State {
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_row(parameters, |row| row.get(0)).optional())
             .map_err(unavailable)?;
-        text.map(|text| RevisionId::parse(&text).ok_or_else(|| unavailable("a revision id is damaged"))).transpose()
+        text.map(|text| RevisionId::parse(&text).ok_or_else(|| unavailable("a revision id is damaged")))
+            .transpose()
     }
 
     fn expect(&self, key: &FunctionKey, expected: Option<RevisionId>) -> Result<(), StoreError> {
@@ -169,8 +171,9 @@ impl State {
             secrets.map(|secrets| self.key.seal(&function.key, secrets)).transpose().map_err(unavailable)
         };
         let environment = seal(function.configuration.environment.as_ref())?;
-        let deployed =
-            seal(function.deployed.as_ref().and_then(|deployed| deployed.configuration.environment.as_ref()))?;
+        let deployed = seal(
+            function.deployed.as_ref().and_then(|deployed| deployed.configuration.environment.as_ref()),
+        )?;
         let body = serde_json::to_string(&StoredFunction::of(&function)).map_err(unavailable)?;
         let sql = "INSERT OR REPLACE INTO functions
             (account, region, name, revision, code_bytes, body, environment, deployed_environment)

@@ -19,17 +19,10 @@ pub fn rest_json(
         members.insert((*key).to_owned(), Value::from(*value));
     }
     if shape.has_type {
-        members.insert(
-            "Type".to_owned(),
-            Value::from(if shape.status < 500 { "User" } else { "Service" }),
-        );
+        members.insert("Type".to_owned(), Value::from(if shape.status < 500 { "User" } else { "Service" }));
     }
     members.insert(shape.message_member.to_owned(), Value::from(message));
-    let mut response = with_body(
-        shape.status,
-        "application/json",
-        Value::Object(members).to_string(),
-    );
+    let mut response = with_body(shape.status, "application/json", Value::Object(members).to_string());
     let headers = response.headers_mut();
     headers.insert("x-amzn-errortype", HeaderValue::from_static(shape.code));
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
@@ -46,18 +39,12 @@ pub fn aws_json(code: &str, status: u16, message: &str) -> Response<Bytes> {
 
 /// An error of a query service, in XML.
 pub fn aws_query(namespace: &str, code: &str, status: u16, message: &str) -> Response<Bytes> {
-    with_body(
-        status,
-        "text/xml",
-        query::error(namespace, status < 500, code, message),
-    )
+    with_body(status, "text/xml", query::error(namespace, status < 500, code, message))
 }
 
 fn with_body(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static(content_type));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     response
 }

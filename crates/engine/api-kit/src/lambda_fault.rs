@@ -18,15 +18,13 @@ pub fn to_response(fault: &Fault, request_id: &RequestId) -> Response<Bytes> {
         Fault::InvalidParameter(text) => answer(&errors::INVALID_PARAMETER_VALUE_EXCEPTION, text),
         Fault::InvalidRequestContent(text) => answer(&errors::INVALID_REQUEST_CONTENT_EXCEPTION, text),
         Fault::Serialization(text) => answer(&errors::SERIALIZATION_EXCEPTION, text),
-        Fault::FunctionNotFound(arn) => answer(
-            &errors::RESOURCE_NOT_FOUND_EXCEPTION,
-            &format!("Function not found: {arn}"),
-        ),
+        Fault::FunctionNotFound(arn) => {
+            answer(&errors::RESOURCE_NOT_FOUND_EXCEPTION, &format!("Function not found: {arn}"))
+        }
         Fault::NotFound(text) => answer(&errors::RESOURCE_NOT_FOUND_EXCEPTION, text),
-        Fault::FunctionExists(name) => answer(
-            &errors::RESOURCE_CONFLICT_EXCEPTION,
-            &format!("Function already exist: {name}"),
-        ),
+        Fault::FunctionExists(name) => {
+            answer(&errors::RESOURCE_CONFLICT_EXCEPTION, &format!("Function already exist: {name}"))
+        }
         Fault::UpdateInProgress(key) => answer(
             &errors::RESOURCE_CONFLICT_EXCEPTION,
             &format!(
@@ -51,21 +49,17 @@ pub fn to_response(fault: &Fault, request_id: &RequestId) -> Response<Bytes> {
             let more = [("Reason", reason.as_str())];
             let shape = &errors::TOO_MANY_REQUESTS_EXCEPTION;
             let mut response = rest_json(shape, "Rate Exceeded.", &more, request_id);
-            response
-                .headers_mut()
-                .insert("retry-after", HeaderValue::from_static("1"));
+            response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
             response
         }
-        Fault::CodeStorageExceeded => answer(
-            &errors::CODE_STORAGE_EXCEEDED_EXCEPTION,
-            "Code storage limit exceeded.",
-        ),
+        Fault::CodeStorageExceeded => {
+            answer(&errors::CODE_STORAGE_EXCEEDED_EXCEPTION, "Code storage limit exceeded.")
+        }
         Fault::UnsupportedMediaType(text) => answer(&errors::UNSUPPORTED_MEDIA_TYPE_EXCEPTION, text),
         Fault::InvalidRuntime(text) => answer(&errors::INVALID_RUNTIME_EXCEPTION, text),
-        Fault::UnknownOperation => answer(
-            &errors::UNKNOWN_OPERATION_EXCEPTION,
-            "No operation has this method and path.",
-        ),
+        Fault::UnknownOperation => {
+            answer(&errors::UNKNOWN_OPERATION_EXCEPTION, "No operation has this method and path.")
+        }
         Fault::NotImplemented { operation, reason } => answer(
             &errors::NOT_IMPLEMENTED_EXCEPTION,
             &format!("{operation} is not available here yet: {reason}"),
@@ -94,10 +88,7 @@ impl ServiceFault for Fault {
     }
 
     fn not_yet(operation: &'static str, reason: &'static str) -> Self {
-        Fault::NotImplemented {
-            operation,
-            reason: reason.to_owned(),
-        }
+        Fault::NotImplemented { operation, reason: reason.to_owned() }
     }
 
     fn to_response(&self, request_id: &RequestId) -> Response<Bytes> {
@@ -113,15 +104,8 @@ mod tests {
 
     fn answer(fault: &Fault) -> (u16, String, String) {
         let response = to_response(fault, &RequestId::from_random([0; 16]));
-        let header = response.headers()["x-amzn-errortype"]
-            .to_str()
-            .unwrap()
-            .to_owned();
-        (
-            response.status().as_u16(),
-            header,
-            String::from_utf8(response.body().to_vec()).unwrap(),
-        )
+        let header = response.headers()["x-amzn-errortype"].to_str().unwrap().to_owned();
+        (response.status().as_u16(), header, String::from_utf8(response.body().to_vec()).unwrap())
     }
 
     #[test]
@@ -136,9 +120,8 @@ mod tests {
         );
         let (status, _, body) = answer(&Fault::Validation("v".into()));
         assert_eq!((status, body.as_str()), (400, r#"{"message":"v"}"#));
-        let (status, code, body) = answer(&Fault::TooManyRequests(
-            ThrottleReason::ConcurrentInvocationLimitExceeded,
-        ));
+        let (status, code, body) =
+            answer(&Fault::TooManyRequests(ThrottleReason::ConcurrentInvocationLimitExceeded));
         assert_eq!((status, code.as_str()), (429, "TooManyRequestsException"));
         assert_eq!(
             body,

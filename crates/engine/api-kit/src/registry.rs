@@ -70,10 +70,7 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Entry<S, F> {
         O: Operation,
         S: Handle<O, Fault = F>,
     {
-        Entry {
-            name: O::NAME,
-            call: call::<S, O, F>,
-        }
+        Entry { name: O::NAME, call: call::<S, O, F> }
     }
 }
 
@@ -162,9 +159,8 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
             Protocol::AwsQuery { .. } => {
                 let form = std::str::from_utf8(&request.body).ok()?;
                 let query = request.uri.query().unwrap_or_default();
-                let name = query::values(form, "Action")
-                    .next()
-                    .or_else(|| query::values(query, "Action").next())?;
+                let name =
+                    query::values(form, "Action").next().or_else(|| query::values(query, "Action").next())?;
                 Some((name, Vec::new()))
             }
         }
@@ -172,14 +168,9 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
 
     /// Every operation with what is true of it, for the coverage table.
     pub fn coverage(&self) -> Vec<Coverage> {
-        let done = self.operations.iter().map(|entry| Coverage {
-            operation: entry.name,
-            missing: None,
-        });
-        let missing = self.not_yet.iter().map(|line| Coverage {
-            operation: line.name,
-            missing: Some(line.reason),
-        });
+        let done = self.operations.iter().map(|entry| Coverage { operation: entry.name, missing: None });
+        let missing =
+            self.not_yet.iter().map(|line| Coverage { operation: line.name, missing: Some(line.reason) });
         let mut all: Vec<Coverage> = done.chain(missing).collect();
         all.sort_by_key(|line| line.operation);
         all
@@ -214,11 +205,7 @@ pub fn assert_complete<S: Send + Sync + 'static, F: ServiceFault>(
     model: &[&str],
 ) {
     let mut listed = BTreeSet::new();
-    let names = registry
-        .coverage()
-        .into_iter()
-        .map(|line| line.operation)
-        .chain(elsewhere.iter().copied());
+    let names = registry.coverage().into_iter().map(|line| line.operation).chain(elsewhere.iter().copied());
     let twice: Vec<&str> = names.filter(|name| !listed.insert(*name)).collect();
     let modelled: BTreeSet<&str> = model.iter().copied().collect();
     let forgotten: Vec<_> = modelled.difference(&listed).collect();

@@ -81,10 +81,7 @@ fn fail(function: &mut Function) {
     let reason = "The package could not be unpacked.".to_owned();
     let code = "InternalError";
     if function.state == State::Pending {
-        function.state = State::Failed {
-            reason: reason.clone(),
-            code,
-        };
+        function.state = State::Failed { reason: reason.clone(), code };
     }
     function.last_update = Some(LastUpdate::Failed { reason, code });
 }

@@ -79,10 +79,7 @@ pub const SERVED_BY_THE_FRONT: &[&str] = &["Invoke"];
 impl Control {
     /// Builds it. Call [`Control::resume`] before the first request.
     pub fn new(parts: ControlParts) -> Arc<Self> {
-        Arc::new(Control {
-            activation: Activation::new(parts.clone()),
-            parts,
-        })
+        Arc::new(Control { activation: Activation::new(parts.clone()), parts })
     }
 
     /// Goes on with what a crash or a stop interrupted, and drops packages that nothing refers to.

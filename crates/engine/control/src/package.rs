@@ -17,23 +17,17 @@ impl Source {
     /// The zip, when that is what was given.
     fn zip(self) -> Result<Bytes, Fault> {
         match self {
-            Source {
-                zip: Some(_),
-                s3,
-                image,
-            } if s3 || image => Err(Fault::InvalidParameter(
+            Source { zip: Some(_), s3, image } if s3 || image => Err(Fault::InvalidParameter(
                 "Please do not provide other FunctionCode parameters when providing a ZipFile.".into(),
             )),
             Source { zip: Some(zip), .. } => Ok(zip),
             Source { image: true, .. } => Err(Fault::InvalidParameter(
                 "Container images are not available here yet; give a ZipFile.".into(),
             )),
-            Source { s3: true, .. } => Err(Fault::InvalidParameter(
-                "Code from S3 is not available here yet; give a ZipFile.".into(),
-            )),
-            _ => Err(Fault::InvalidParameter(
-                "Please provide a source for function code.".into(),
-            )),
+            Source { s3: true, .. } => {
+                Err(Fault::InvalidParameter("Code from S3 is not available here yet; give a ZipFile.".into()))
+            }
+            _ => Err(Fault::InvalidParameter("Please provide a source for function code.".into())),
         }
     }
 
@@ -67,9 +61,9 @@ fn fault(error: CodeError) -> Fault {
             Fault::InvalidParameter(text.into())
         }
         CodeError::Empty => Fault::InvalidParameter("Uploaded file must be a non-empty zip".into()),
-        CodeError::TooLargeUnpacked => Fault::InvalidParameter(format!(
-            "Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes"
-        )),
+        CodeError::TooLargeUnpacked => {
+            Fault::InvalidParameter(format!("Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes"))
+        }
         CodeError::TooLargeZipped => {
             Fault::RequestTooLarge(format!("Zipped size must be smaller than {MAX_ZIP_BYTES} bytes"))
         }

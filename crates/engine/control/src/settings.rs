@@ -96,15 +96,9 @@ impl Unsupported {
                     .is_some_and(|arn| !arn.is_empty()),
             )
             .note("KMSKeyArn", kms_key.is_some_and(|arn| !arn.is_empty()))
-            .note(
-                "TracingConfig",
-                tracing.and_then(|config| config.mode.as_deref()) == Some("Active"),
-            )
+            .note("TracingConfig", tracing.and_then(|config| config.mode.as_deref()) == Some("Active"))
             .note("Layers", layers.is_some_and(|layers| !layers.is_empty()))
-            .note(
-                "FileSystemConfigs",
-                file_systems.is_some_and(|systems| !systems.is_empty()),
-            )
+            .note("FileSystemConfigs", file_systems.is_some_and(|systems| !systems.is_empty()))
             .note("ImageConfig", image)
             .note(
                 "SnapStart",
@@ -116,10 +110,9 @@ impl Unsupported {
     fn refuse(&self) -> Result<(), Fault> {
         match self.0.as_slice() {
             [] => Ok(()),
-            members => Err(Fault::InvalidParameter(format!(
-                "Not available here yet: {}.",
-                members.join(", ")
-            ))),
+            members => {
+                Err(Fault::InvalidParameter(format!("Not available here yet: {}.", members.join(", "))))
+            }
         }
     }
 }
@@ -212,11 +205,8 @@ fn checked_runtime(id: String, runtimes: &dyn RuntimeCatalog) -> Result<RuntimeI
 }
 
 fn checked_environment(variables: BTreeMap<String, String>) -> Result<Secrets, Fault> {
-    let reserved: Vec<&str> = variables
-        .keys()
-        .map(String::as_str)
-        .filter(|name| RESERVED.contains(name))
-        .collect();
+    let reserved: Vec<&str> =
+        variables.keys().map(String::as_str).filter(|name| RESERVED.contains(name)).collect();
     if !reserved.is_empty() {
         return Err(Fault::InvalidParameter(format!(
             "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: {}",
@@ -255,19 +245,12 @@ fn logging(asked: &types::LoggingConfig, old: &LogConfig) -> Result<LogConfig, F
                 .as_deref()
                 .and_then(ApplicationLogLevel::parse)
                 .unwrap_or(application),
-            system: asked
-                .system_log_level
-                .as_deref()
-                .and_then(SystemLogLevel::parse)
-                .unwrap_or(system),
+            system: asked.system_log_level.as_deref().and_then(SystemLogLevel::parse).unwrap_or(system),
         }
     } else {
         LogFormat::Text
     };
-    Ok(LogConfig {
-        format,
-        group: asked.log_group.clone().or_else(|| old.group.clone()),
-    })
+    Ok(LogConfig { format, group: asked.log_group.clone().or_else(|| old.group.clone()) })
 }
 
 /// `Architectures`: one, and the host's.
@@ -293,9 +276,7 @@ pub(crate) fn check_publish(publish: Option<bool>, publish_to: Option<&str>) -> 
 /// Tags of a new resource or of TagResource.
 pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
     if tags.len() > limits::MAX_TAGS {
-        return Err(Fault::InvalidParameter(
-            "Number of tags exceeds resource tag limit.".into(),
-        ));
+        return Err(Fault::InvalidParameter("Number of tags exceeds resource tag limit.".into()));
     }
     Ok(())
 }

@@ -47,15 +47,9 @@ pub(crate) fn full(
     }
     if let Ok(runtime) = runtimes.resolve(&function.configuration.runtime) {
         let region = &function.key.scope.region;
-        let version = format!(
-            "arn:{}:lambda:{region}::runtime:{}",
-            partition(region),
-            runtime.version_hash
-        );
-        shown.runtime_version_config = Some(types::RuntimeVersionConfig {
-            runtime_version_arn: Some(version),
-            error: None,
-        });
+        let version = format!("arn:{}:lambda:{region}::runtime:{}", partition(region), runtime.version_hash);
+        shown.runtime_version_config =
+            Some(types::RuntimeVersionConfig { runtime_version_arn: Some(version), error: None });
     }
     shown
 }
@@ -66,10 +60,7 @@ pub(crate) fn listed(function: &Function, arn: String) -> types::FunctionConfigu
     let environment = configuration
         .environment
         .as_ref()
-        .map(|variables| types::EnvironmentResponse {
-            variables: Some(variables.0.clone()),
-            error: None,
-        });
+        .map(|variables| types::EnvironmentResponse { variables: Some(variables.0.clone()), error: None });
     types::FunctionConfiguration {
         function_name: Some(function.key.name.to_string()),
         function_arn: Some(arn),
@@ -84,15 +75,11 @@ pub(crate) fn listed(function: &Function, arn: String) -> types::FunctionConfigu
         code_sha256: Some(function.code.sha256.to_base64()),
         version: Some("$LATEST".into()),
         environment,
-        tracing_config: Some(types::TracingConfigResponse {
-            mode: Some("PassThrough".into()),
-        }),
+        tracing_config: Some(types::TracingConfigResponse { mode: Some("PassThrough".into()) }),
         revision_id: Some(function.revision_id.to_string()),
         package_type: Some("Zip".into()),
         architectures: Some(vec![crate::settings::HOST_ARCHITECTURE.into()]),
-        ephemeral_storage: Some(types::EphemeralStorage {
-            size: configuration.ephemeral_storage_mb as i32,
-        }),
+        ephemeral_storage: Some(types::EphemeralStorage { size: configuration.ephemeral_storage_mb as i32 }),
         snap_start: Some(types::SnapStartResponse {
             apply_on: Some("None".into()),
             optimization_status: Some("Off".into()),

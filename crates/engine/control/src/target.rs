@@ -25,13 +25,7 @@ impl Target {
             );
             Fault::FunctionNotFound(arn)
         })?;
-        Ok(Target {
-            key: FunctionKey {
-                scope: scope.clone(),
-                name,
-            },
-            qualifier,
-        })
+        Ok(Target { key: FunctionKey { scope: scope.clone(), name }, qualifier })
     }
 
     /// For CreateFunction: a name that is too long is a constraint failure, under a code of its own (recorded).
@@ -43,10 +37,7 @@ impl Target {
                 found.name
             ))
         })?;
-        Ok(FunctionKey {
-            scope: scope.clone(),
-            name,
-        })
+        Ok(FunctionKey { scope: scope.clone(), name })
     }
 
     /// The ARN as the caller pointed at it.
@@ -88,11 +79,7 @@ fn take_apart(
             scope.region
         )));
     }
-    if found
-        .account
-        .as_ref()
-        .is_some_and(|account| *account != scope.account)
-    {
+    if found.account.as_ref().is_some_and(|account| *account != scope.account) {
         return Err(Fault::AccessDenied(format!(
             "User: arn:aws:iam::{}:root is not authorized to perform this operation on resource: {text} because no resource-based policy allows it",
             scope.account

@@ -18,10 +18,7 @@ pub(crate) struct Permit(Rc<Admission>);
 
 impl Admission {
     pub(crate) fn new(limit: u32) -> Rc<Self> {
-        Rc::new(Admission {
-            limit,
-            running: Cell::new(0),
-        })
+        Rc::new(Admission { limit, running: Cell::new(0) })
     }
 
     /// A permit, or why there is none.
@@ -53,10 +50,7 @@ mod tests {
         let admission = Admission::new(2);
         let first = admission.acquire().unwrap();
         let _second = admission.acquire().unwrap();
-        assert_eq!(
-            admission.acquire().unwrap_err(),
-            ThrottleReason::ConcurrentInvocationLimitExceeded
-        );
+        assert_eq!(admission.acquire().unwrap_err(), ThrottleReason::ConcurrentInvocationLimitExceeded);
         drop(first);
         assert_eq!(admission.running(), 1);
         assert!(admission.acquire().is_ok());

@@ -92,15 +92,11 @@ impl Environment {
         let channel = shard.front.serve(listener, events).map_err(internal)?;
         *environment.channel.borrow_mut() = Some(channel);
         if let Some(warning) = &runtime.warning {
-            environment
-                .log
-                .platform(shard.clock.now_ms(), format!("LAMBENT_WARNING: {warning}\n"));
+            environment.log.platform(shard.clock.now_ms(), format!("LAMBENT_WARNING: {warning}\n"));
         }
         shard.watch(&environment);
         // An error is in the log, and shows again when the invoke boots again.
-        let _ = environment
-            .boot(InitPhase::Init, Duration::from_millis(limits::INIT_PHASE_MS))
-            .await;
+        let _ = environment.boot(InitPhase::Init, Duration::from_millis(limits::INIT_PHASE_MS)).await;
         Ok(environment)
     }
 
@@ -159,11 +155,13 @@ impl Environment {
         self.log.init_start(self.now_ms(), phase);
         let result = match tokio::time::timeout(budget, self.run_init()).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::TimedOut {
-                timeout_s: budget.as_secs_f64(),
-            }),
+            Err(_) => Err(Failure::TimedOut { timeout_s: budget.as_secs_f64() }),
         };
         let duration_ms = began.elapsed().as_secs_f64() * 1_000.0;
+        if result.is_ok() {
+            // As on AWS, an init may use what CPU is free; what follows gets the memory's share.
+            self.sandbox.throttle(true);
+        }
         match &result {
             Ok(()) if phase == InitPhase::Init => {
                 self.state.borrow_mut().unreported_init_ms = Some(duration_ms);
@@ -183,10 +181,7 @@ impl Environment {
     }
 
     async fn run_init(self: &Rc<Self>) -> Result<(), Failure> {
-        let process = self
-            .process
-            .clone()
-            .map_err(|reason| Failure::InvalidEntrypoint(reason.into()))?;
+        let process = self.process.clone().map_err(|reason| Failure::InvalidEntrypoint(reason.into()))?;
         let (booted, first_poll) = oneshot::channel();
         let epoch = {
             let mut state = self.state.borrow_mut();
@@ -208,9 +203,7 @@ impl Environment {
         };
         self.log.attach(output.output);
         self.watch_exit(epoch);
-        first_poll
-            .await
-            .unwrap_or(Err(Failure::Exited(Exit::SandboxGone)))
+        first_poll.await.unwrap_or(Err(Failure::Exited(Exit::SandboxGone)))
     }
 
     fn watch_exit(self: &Rc<Self>, epoch: u64) {
@@ -275,12 +268,7 @@ impl Environment {
     }
 
     fn deliver(&self, channel: &dyn RuntimeChannel) {
-        let event = self
-            .state
-            .borrow_mut()
-            .flight
-            .as_mut()
-            .and_then(|flight| flight.undelivered.take());
+        let event = self.state.borrow_mut().flight.as_mut().and_then(|flight| flight.undelivered.take());
         let Some(event) = event else { return };
         if !channel.deliver(&event)
             && let Some(flight) = &mut self.state.borrow_mut().flight
@@ -433,20 +421,12 @@ struct Events(Weak<Environment>);
 
 impl Events {
     fn environment(&self) -> Result<Rc<Environment>, Refused> {
-        self.0.upgrade().ok_or(Refused::WrongState {
-            from: "Exited",
-            to: "Ready",
-        })
+        self.0.upgrade().ok_or(Refused::WrongState { from: "Exited", to: "Ready" })
     }
 
     fn finish(&self, request_id: RequestId, result: Result<Bytes, Failure>) -> Result<(), Refused> {
         let environment = self.environment()?;
-        let running = environment
-            .state
-            .borrow()
-            .flight
-            .as_ref()
-            .map(|flight| flight.request_id);
+        let running = environment.state.borrow().flight.as_ref().map(|flight| flight.request_id);
         if running != Some(request_id) {
             return Err(Refused::UnknownRequestId);
         }
@@ -483,10 +463,7 @@ impl RuntimeEvents for Events {
                     .as_ref()
                     .is_some_and(|flight| flight.undelivered.is_some());
                 if !undelivered {
-                    return Err(Refused::WrongState {
-                        from: "Running",
-                        to: "Ready",
-                    });
+                    return Err(Refused::WrongState { from: "Running", to: "Ready" });
                 }
                 let channel = environment.channel.borrow().clone();
                 if let Some(channel) = channel {
@@ -494,10 +471,7 @@ impl RuntimeEvents for Events {
                 }
             }
             Phase::Stopped => {
-                return Err(Refused::WrongState {
-                    from: "Exited",
-                    to: "Ready",
-                });
+                return Err(Refused::WrongState { from: "Exited", to: "Ready" });
             }
         }
         Ok(())
@@ -508,28 +482,16 @@ impl RuntimeEvents for Events {
     }
 
     fn error(&self, request_id: RequestId, error_type: Option<&str>, body: Bytes) -> Result<(), Refused> {
-        self.finish(
-            request_id,
-            Err(Failure::Reported {
-                error_type: error_type.map(str::to_owned),
-                body,
-            }),
-        )
+        self.finish(request_id, Err(Failure::Reported { error_type: error_type.map(str::to_owned), body }))
     }
 
     fn init_error(&self, error_type: Option<&str>, body: Bytes) -> Result<(), Refused> {
         let environment = self.environment()?;
         let phase = environment.state.borrow().phase;
         if phase != Phase::Starting {
-            return Err(Refused::WrongState {
-                from: "Ready",
-                to: "InitError",
-            });
+            return Err(Refused::WrongState { from: "Ready", to: "InitError" });
         }
-        environment.boot_failed(Failure::Reported {
-            error_type: error_type.map(str::to_owned),
-            body,
-        });
+        environment.boot_failed(Failure::Reported { error_type: error_type.map(str::to_owned), body });
         Ok(())
     }
 }
@@ -541,17 +503,9 @@ async fn unpacked(code: &dyn CodeStore, pool: &Pool) -> Result<std::path::PathBu
 fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: &std::path::Path) -> SandboxSpec {
     let configuration = &pool.deployment.configuration;
     let mut mounts = runtime.mounts.clone();
-    mounts.push(Mount {
-        host: code.to_owned(),
-        guest: "/var/task".into(),
-    });
+    mounts.push(Mount { host: code.to_owned(), guest: "/var/task".into() });
     SandboxSpec {
-        id: shard
-            .random
-            .bytes16()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        id: shard.random.bytes16().iter().map(|byte| format!("{byte:02x}")).collect(),
         mounts,
         memory_mb: configuration.memory_mb,
         tmp_mb: configuration.ephemeral_storage_mb,
@@ -587,9 +541,7 @@ fn command(command: &Command, code: &std::path::Path) -> Option<Vec<String>> {
         Command::Run(argv) => Some(argv.clone()),
         Command::FirstOf(candidates) => {
             let exists = |guest: &&String| {
-                guest
-                    .strip_prefix("/var/task/")
-                    .is_some_and(|inside| code.join(inside).exists())
+                guest.strip_prefix("/var/task/").is_some_and(|inside| code.join(inside).exists())
             };
             candidates.iter().find(exists).map(|guest| vec![guest.clone()])
         }

@@ -25,18 +25,12 @@ impl Failure {
     pub(crate) fn error_type(&self) -> &str {
         match self {
             // The core passes on only types of these two families (`facts` 2.4).
-            Failure::Reported {
-                error_type: Some(name),
-                ..
-            } if is_platform_type(name) => name,
-            Failure::Reported {
-                error_type: Some(name),
-                ..
-            } if name.starts_with("Function.") => "Function.Unknown",
+            Failure::Reported { error_type: Some(name), .. } if is_platform_type(name) => name,
+            Failure::Reported { error_type: Some(name), .. } if name.starts_with("Function.") => {
+                "Function.Unknown"
+            }
             Failure::Reported { .. } => "Runtime.Unknown",
-            Failure::Exited(Exit::Signal {
-                out_of_memory: true, ..
-            }) => "Runtime.OutOfMemory",
+            Failure::Exited(Exit::Signal { out_of_memory: true, .. }) => "Runtime.OutOfMemory",
             Failure::Exited(_) => "Runtime.ExitError",
             Failure::TimedOut { .. } => "Sandbox.Timedout",
             Failure::ResponseTooLarge => "Function.ResponseSizeTooLarge",
@@ -72,10 +66,9 @@ impl Failure {
         let name = self.error_type();
         match self {
             Failure::Reported { .. } | Failure::ResponseTooLarge => None,
-            Failure::Exited(exit) => Some(format!(
-                "RequestId: {request_id} Error: {}\n{name}\n",
-                exit_text(*exit)
-            )),
+            Failure::Exited(exit) => {
+                Some(format!("RequestId: {request_id} Error: {}\n{name}\n", exit_text(*exit)))
+            }
             Failure::TimedOut { timeout_s } => {
                 Some(format!("{time} {request_id} {}\n\n", timeout_text(*timeout_s)))
             }
@@ -105,9 +98,7 @@ pub(crate) enum ReportStatus {
 }
 
 fn is_platform_type(name: &str) -> bool {
-    let rest = name
-        .strip_prefix("Runtime.")
-        .or_else(|| name.strip_prefix("Function."));
+    let rest = name.strip_prefix("Runtime.").or_else(|| name.strip_prefix("Function."));
     rest.is_some_and(|rest| {
         rest.len() > 1
             && rest.starts_with(|first: char| first.is_ascii_uppercase())
@@ -180,15 +171,9 @@ mod tests {
         assert!(
             payload(Failure::Exited(Exit::Code(0))).contains("Runtime exited without providing a reason")
         );
-        let segfault = Exit::Signal {
-            signal: 11,
-            out_of_memory: false,
-        };
+        let segfault = Exit::Signal { signal: 11, out_of_memory: false };
         assert!(payload(Failure::Exited(segfault)).contains("signal: segmentation fault"));
-        let oom = payload(Failure::Exited(Exit::Signal {
-            signal: 9,
-            out_of_memory: true,
-        }));
+        let oom = payload(Failure::Exited(Exit::Signal { signal: 9, out_of_memory: true }));
         assert!(oom.contains("Runtime.OutOfMemory") && oom.contains("signal: killed"));
         assert_eq!(
             payload(Failure::ResponseTooLarge),
@@ -203,10 +188,7 @@ mod tests {
             body: Bytes::from_static(b"any"),
         };
         assert_eq!(payload(reported("X")), "any");
-        assert_eq!(
-            reported("Runtime.ImportModuleError").error_type(),
-            "Runtime.ImportModuleError"
-        );
+        assert_eq!(reported("Runtime.ImportModuleError").error_type(), "Runtime.ImportModuleError");
         assert_eq!(reported("Function.sad thing").error_type(), "Function.Unknown");
         assert_eq!(reported("ValueError").error_type(), "Runtime.Unknown");
     }

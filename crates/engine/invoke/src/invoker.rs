@@ -57,14 +57,9 @@ impl Invoker {
         }
         // Booting must go on when the caller gives up: a half-booted environment can't be left alone.
         let booting = tokio::task::spawn_local(async move {
-            Run::boot_and_begin(&environment, invocation, permit)
-                .await
-                .reply()
-                .await
+            Run::boot_and_begin(&environment, invocation, permit).await.reply().await
         });
-        booting
-            .await
-            .map_err(|error| Fault::Internal(format!("an invocation was lost: {error}")))
+        booting.await.map_err(|error| Fault::Internal(format!("an invocation was lost: {error}")))
     }
 }
 

@@ -46,18 +46,11 @@ impl Pool {
     pub(crate) async fn wait(self: &Rc<Self>) -> Arrival {
         let (sender, arrival) = oneshot::channel();
         self.waiters.borrow_mut().push_back(sender);
-        let waiting = self
-            .waiters
-            .borrow()
-            .iter()
-            .filter(|waiter| !waiter.is_closed())
-            .count();
+        let waiting = self.waiters.borrow().iter().filter(|waiter| !waiter.is_closed()).count();
         if self.starting.get() < waiting {
             self.start_one();
         }
-        arrival
-            .await
-            .unwrap_or_else(|_| Err(Fault::Internal("the server is stopping".into())))
+        arrival.await.unwrap_or_else(|_| Err(Fault::Internal("the server is stopping".into())))
     }
 
     fn start_one(self: &Rc<Self>) {
@@ -130,9 +123,7 @@ impl Pool {
 
     /// Takes an idle environment out of the stack.
     pub(crate) fn forget(&self, environment: &Environment) {
-        self.idle
-            .borrow_mut()
-            .retain(|idle| !std::ptr::eq(Rc::as_ptr(idle), environment));
+        self.idle.borrow_mut().retain(|idle| !std::ptr::eq(Rc::as_ptr(idle), environment));
     }
 
     /// No new requests come here; what is idle goes now.

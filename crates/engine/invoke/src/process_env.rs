@@ -23,12 +23,7 @@ impl ProcessEnv<'_> {
         let configuration = &self.deployment.configuration;
         let mut env: BTreeMap<String, String> = self.runtime.env.iter().cloned().collect();
         if let Some(variables) = &configuration.environment {
-            env.extend(
-                variables
-                    .0
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone())),
-            );
+            env.extend(variables.0.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
         let mut set = |name: &str, value: &str| {
             env.insert(name.to_owned(), value.to_owned());
@@ -43,10 +38,7 @@ impl ProcessEnv<'_> {
         }
         set("AWS_LAMBDA_FUNCTION_NAME", name);
         set("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
-        set(
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-            &configuration.memory_mb.to_string(),
-        );
+        set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &configuration.memory_mb.to_string());
         set("AWS_LAMBDA_LOG_GROUP_NAME", &configuration.log_group(name));
         set("AWS_LAMBDA_LOG_STREAM_NAME", self.log_stream);
         set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
@@ -72,26 +64,12 @@ impl ProcessEnv<'_> {
 /// enforce` nothing checks them; the session token names no secret.
 fn credentials(random: &dyn Random) -> [(&'static str, String); 3] {
     const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let key: String = random
-        .bytes16()
-        .iter()
-        .map(|byte| BASE32[(byte & 31) as usize] as char)
-        .collect();
+    let key: String = random.bytes16().iter().map(|byte| BASE32[(byte & 31) as usize] as char).collect();
     let hex = |bytes: [u8; 16]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     [
         ("AWS_ACCESS_KEY_ID", format!("ASIA{key}")),
-        (
-            "AWS_SECRET_ACCESS_KEY",
-            format!("{}{}", hex(random.bytes16()), &hex(random.bytes16())[..8]),
-        ),
-        (
-            "AWS_SESSION_TOKEN",
-            format!(
-                "IQoJb3JpZ2luX2Vj{}{}",
-                hex(random.bytes16()),
-                hex(random.bytes16())
-            ),
-        ),
+        ("AWS_SECRET_ACCESS_KEY", format!("{}{}", hex(random.bytes16()), &hex(random.bytes16())[..8])),
+        ("AWS_SESSION_TOKEN", format!("IQoJb3JpZ2luX2Vj{}{}", hex(random.bytes16()), hex(random.bytes16()))),
     ]
 }
 

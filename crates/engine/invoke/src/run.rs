@@ -77,10 +77,7 @@ impl Run {
     ) -> Run {
         let timeout = timeout(environment);
         let deadline = started + timeout;
-        let now_ms = environment
-            .shard
-            .upgrade()
-            .map_or(0, |shard| shard.clock.now_ms());
+        let now_ms = environment.shard.upgrade().map_or(0, |shard| shard.clock.now_ms());
         let (outcome, ended) = oneshot::channel();
         let request_id = invocation.request_id;
         let flight = Flight {
@@ -115,19 +112,12 @@ impl Run {
         self.ended = None;
         self.permit = None;
         let failed = ended.result.is_err();
-        let payload = ended
-            .result
-            .unwrap_or_else(|failure| failure.payload(&self.request_id));
+        let payload = ended.result.unwrap_or_else(|failure| failure.payload(&self.request_id));
         let log_tail = match ended.tail {
             Some(tail) => tail.await.ok(),
             None => None,
         };
-        InvokeReply {
-            executed_version: "$LATEST".into(),
-            failed,
-            payload,
-            log_tail,
-        }
+        InvokeReply { executed_version: "$LATEST".into(), failed, payload, log_tail }
     }
 }
 
@@ -155,17 +145,12 @@ async fn until_deadline(
     if let Ok(ended) = tokio::time::timeout_at(deadline, &mut *ended).await {
         return ended.unwrap_or_else(|_| gone());
     }
-    environment.end(Err(Failure::TimedOut {
-        timeout_s: timeout.as_secs_f64(),
-    }));
+    environment.end(Err(Failure::TimedOut { timeout_s: timeout.as_secs_f64() }));
     ended.await.unwrap_or_else(|_| gone())
 }
 
 fn gone() -> Ended {
-    Ended {
-        result: Err(Failure::Exited(Exit::SandboxGone)),
-        tail: None,
-    }
+    Ended { result: Err(Failure::Exited(Exit::SandboxGone)), tail: None }
 }
 
 fn timeout(environment: &Environment) -> Duration {
@@ -183,10 +168,6 @@ fn event(invocation: Invocation, deadline_ms: u64) -> RuntimeEvent {
         function_arn: Rc::from(arn),
         trace_id: invocation.trace_id,
         client_context: invocation.client_context,
-        payload: if invocation.payload.is_empty() {
-            Bytes::from_static(b"{}")
-        } else {
-            invocation.payload
-        },
+        payload: if invocation.payload.is_empty() { Bytes::from_static(b"{}") } else { invocation.payload },
     }
 }

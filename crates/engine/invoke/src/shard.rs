@@ -145,15 +145,8 @@ impl Shard {
     }
 
     fn changed(self: &Rc<Self>, key: &FunctionKey) {
-        let wanted = self
-            .table
-            .lookup(key)
-            .and_then(|entry| entry.deployment.as_ref().map(|found| found.id));
-        let stale = self
-            .pools
-            .borrow()
-            .get(key)
-            .is_some_and(|pool| Some(pool.deployment.id) != wanted);
+        let wanted = self.table.lookup(key).and_then(|entry| entry.deployment.as_ref().map(|found| found.id));
+        let stale = self.pools.borrow().get(key).is_some_and(|pool| Some(pool.deployment.id) != wanted);
         if stale {
             let old = self.pools.borrow_mut().remove(key);
             if let Some(old) = old {
@@ -187,15 +180,8 @@ impl Shard {
 
     /// `false` when nothing needs another look soon.
     fn sweep(&self, now: Instant) -> bool {
-        self.environments
-            .borrow_mut()
-            .retain(|environment| environment.strong_count() > 0);
-        let environments: Vec<_> = self
-            .environments
-            .borrow()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
+        self.environments.borrow_mut().retain(|environment| environment.strong_count() > 0);
+        let environments: Vec<_> = self.environments.borrow().iter().filter_map(Weak::upgrade).collect();
         for environment in &environments {
             environment.stop_if_hung(now);
             let Some(idle_since) = environment.idle_since() else {

@@ -36,9 +36,7 @@ impl FunctionTable {
     }
 
     fn lock_shards(&self) -> std::sync::MutexGuard<'_, Vec<UnboundedSender<FunctionKey>>> {
-        self.shards
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.shards.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -52,10 +50,8 @@ impl ChangeListener for FunctionTable {
             let mut next = Functions::clone(functions);
             match change {
                 Change::Put(function) => {
-                    let entry = Entry {
-                        state: function.state.clone(),
-                        deployment: function.deployed.clone(),
-                    };
+                    let entry =
+                        Entry { state: function.state.clone(), deployment: function.deployed.clone() };
                     next.insert(key.clone(), Arc::new(entry));
                 }
                 Change::Deleted(_) => {

@@ -29,33 +29,21 @@ enum Segment<'a> {
 
 impl<'a> Path<'a> {
     /// The request itself.
-    pub const ROOT: Path<'static> = Path {
-        parent: None,
-        segment: Segment::Root,
-    };
+    pub const ROOT: Path<'static> = Path { parent: None, segment: Segment::Root };
 
     /// A structure's member.
     pub fn member(&'a self, name: &'a str) -> Path<'a> {
-        Path {
-            parent: Some(self),
-            segment: Segment::Member(name),
-        }
+        Path { parent: Some(self), segment: Segment::Member(name) }
     }
 
     /// A list's item, from zero.
     pub fn index(&'a self, index: usize) -> Path<'a> {
-        Path {
-            parent: Some(self),
-            segment: Segment::Index(index),
-        }
+        Path { parent: Some(self), segment: Segment::Index(index) }
     }
 
     /// A map's value.
     pub fn key(&'a self, key: &'a str) -> Path<'a> {
-        Path {
-            parent: Some(self),
-            segment: Segment::Key(key),
-        }
+        Path { parent: Some(self), segment: Segment::Key(key) }
     }
 }
 
@@ -92,22 +80,18 @@ pub struct Check {
 impl Check {
     /// A value that does not meet a constraint; `shown` is the value as AWS prints it.
     pub fn violation(&mut self, shown: &str, at: &Path<'_>, constraint: &str) {
-        self.violations.push(format!(
-            "Value '{shown}' at '{at}' failed to satisfy constraint: {constraint}"
-        ));
+        self.violations.push(format!("Value '{shown}' at '{at}' failed to satisfy constraint: {constraint}"));
     }
 
     /// A required member is not there.
     pub fn null(&mut self, at: &Path<'_>) {
-        self.violations.push(format!(
-            "Value null at '{at}' failed to satisfy constraint: Member must not be null"
-        ));
+        self.violations
+            .push(format!("Value null at '{at}' failed to satisfy constraint: Member must not be null"));
     }
 
     /// A value of the wrong JSON type.
     pub fn wrong_type(&mut self, at: &Path<'_>, expected: &str) {
-        self.serialization
-            .get_or_insert_with(|| format!("Expected {expected} at '{at}'"));
+        self.serialization.get_or_insert_with(|| format!("Expected {expected} at '{at}'"));
     }
 
     /// The result of the pass.

@@ -74,13 +74,12 @@ pub(super) fn decode<O: Operation + ?Sized>(request: &Request<'_>) -> Result<O::
                 .iter()
                 .find(|(name, _)| *name == binding.name)
                 .map(|(_, text)| Value::String(text.clone())),
-            Location::Query { list: false } => query::values(request.query, binding.name)
-                .next()
-                .map(Value::String),
+            Location::Query { list: false } => {
+                query::values(request.query, binding.name).next().map(Value::String)
+            }
             Location::Query { list: true } => {
-                let values: Vec<Value> = query::values(request.query, binding.name)
-                    .map(Value::String)
-                    .collect();
+                let values: Vec<Value> =
+                    query::values(request.query, binding.name).map(Value::String).collect();
                 (!values.is_empty()).then_some(Value::Array(values))
             }
             Location::Header => request
@@ -101,10 +100,7 @@ pub(super) fn decode<O: Operation + ?Sized>(request: &Request<'_>) -> Result<O::
 }
 
 fn body_members<O: Operation + ?Sized>(request: &Request<'_>) -> Result<Map<String, Value>, Refused> {
-    if let Some(payload) = O::INPUT
-        .iter()
-        .find(|binding| binding.location == Location::Payload)
-    {
+    if let Some(payload) = O::INPUT.iter().find(|binding| binding.location == Location::Payload) {
         let mut members = Map::new();
         if !request.body.is_empty() {
             members.insert(payload.member.to_owned(), json(request.body)?);
@@ -120,9 +116,7 @@ fn body_members<O: Operation + ?Sized>(request: &Request<'_>) -> Result<Map<Stri
         _ if request.body.iter().all(u8::is_ascii_whitespace) => Ok(Map::new()),
         _ => match json(request.body)? {
             Value::Object(members) => Ok(members),
-            _ => Err(Refused::Serialization(
-                "Expected a JSON object as the request's body".to_owned(),
-            )),
+            _ => Err(Refused::Serialization("Expected a JSON object as the request's body".to_owned())),
         },
     }
 }
@@ -143,19 +137,17 @@ pub(super) fn encode<O: Operation + ?Sized>(output: &O::Output) -> Response<Byte
         };
         match binding.location {
             Location::Status => {
-                if let Some(status) = value
-                    .as_u64()
-                    .and_then(|code| http::StatusCode::from_u16(code as u16).ok())
+                if let Some(status) =
+                    value.as_u64().and_then(|code| http::StatusCode::from_u16(code as u16).ok())
                 {
                     *response.status_mut() = status;
                 }
             }
             Location::Header => {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                if let (Ok(name), Ok(value)) = (
-                    HeaderName::from_bytes(binding.name.as_bytes()),
-                    HeaderValue::from_str(&text),
-                ) {
+                if let (Ok(name), Ok(value)) =
+                    (HeaderName::from_bytes(binding.name.as_bytes()), HeaderValue::from_str(&text))
+                {
                     response.headers_mut().insert(name, value);
                 }
             }
@@ -169,9 +161,7 @@ pub(super) fn encode<O: Operation + ?Sized>(output: &O::Output) -> Response<Byte
         Protocol::AwsJson11 => ("application/x-amz-json-1.1", Value::Object(members).to_string()),
         Protocol::AwsQuery { namespace } => ("text/xml", query::result(O::NAME, namespace, &members)),
     };
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static(content_type));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     *response.body_mut() = Bytes::from(body);
     response
 }

@@ -7,16 +7,12 @@ use serde_json::{Map, Value};
 /// Decodes `%XX` and `+` once.
 pub fn decode(text: &str) -> String {
     let spaced = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&spaced)
-        .decode_utf8_lossy()
-        .into_owned()
+    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 /// Every value of a parameter, decoded, in order.
 pub fn values<'a>(query: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
-    pairs(query)
-        .filter(move |(key, _)| key == name)
-        .map(|(_, value)| value)
+    pairs(query).filter(move |(key, _)| key == name).map(|(_, value)| value)
 }
 
 fn pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
@@ -46,9 +42,7 @@ fn put(into: &mut Map<String, Value>, path: &[&str], value: String) {
             into.insert((*last).to_owned(), Value::String(value));
         }
         [first, rest @ ..] => {
-            let inner = into
-                .entry((*first).to_owned())
-                .or_insert_with(|| Value::Object(Map::new()));
+            let inner = into.entry((*first).to_owned()).or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(inner) = inner {
                 put(inner, rest, value);
             }
@@ -61,22 +55,13 @@ fn lists(value: Value) -> Value {
     let Value::Object(members) = value else {
         return value;
     };
-    let numbered = !members.is_empty()
-        && members
-            .keys()
-            .all(|key| key.bytes().all(|byte| byte.is_ascii_digit()));
+    let numbered =
+        !members.is_empty() && members.keys().all(|key| key.bytes().all(|byte| byte.is_ascii_digit()));
     if !numbered {
-        return Value::Object(
-            members
-                .into_iter()
-                .map(|(key, value)| (key, lists(value)))
-                .collect(),
-        );
+        return Value::Object(members.into_iter().map(|(key, value)| (key, lists(value))).collect());
     }
-    let mut items: Vec<(u64, Value)> = members
-        .into_iter()
-        .map(|(key, value)| (key.parse().unwrap_or(u64::MAX), lists(value)))
-        .collect();
+    let mut items: Vec<(u64, Value)> =
+        members.into_iter().map(|(key, value)| (key.parse().unwrap_or(u64::MAX), lists(value))).collect();
     items.sort_by_key(|(index, _)| *index);
     Value::Array(items.into_iter().map(|(_, value)| value).collect())
 }
@@ -124,10 +109,7 @@ fn content(xml: &mut String, value: &Value) {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -35,11 +35,7 @@ pub fn route(routes: &'static [Route], method: &str, path: &str, query: &str) ->
         let asked = route
             .query
             .is_none_or(|(name, value)| super::query::values(query, name).any(|found| found == value));
-        if !asked
-            || best
-                .as_ref()
-                .is_some_and(|(best, _)| best.query.is_some() && route.query.is_none())
-        {
+        if !asked || best.as_ref().is_some_and(|(best, _)| best.query.is_some() && route.query.is_none()) {
             continue;
         }
         if let Some(labels) = labels(route.segments, &parts) {
@@ -51,10 +47,7 @@ pub fn route(routes: &'static [Route], method: &str, path: &str, query: &str) ->
             }
         }
     }
-    best.map(|(route, labels)| Matched {
-        operation: route.operation,
-        labels,
-    })
+    best.map(|(route, labels)| Matched { operation: route.operation, labels })
 }
 
 /// Labels of a path against a route's segments. The one label that may hold raw slashes is an ARN.
@@ -83,10 +76,7 @@ fn labels(segments: &[&'static str], parts: &[&str]) -> Option<Vec<(&'static str
                 }
                 let text = parts.get(at..at + takes)?.join("/");
                 at += takes;
-                let decoded = percent_encoding::percent_decode_str(&text)
-                    .decode_utf8()
-                    .ok()?
-                    .into_owned();
+                let decoded = percent_encoding::percent_decode_str(&text).decode_utf8().ok()?.into_owned();
                 if decoded.is_empty() {
                     return None;
                 }
@@ -102,45 +92,21 @@ mod tests {
     use super::*;
 
     const ROUTES: &[Route] = &[
-        Route {
-            method: "GET",
-            segments: &["v1", "f"],
-            query: None,
-            operation: "List",
-        },
-        Route {
-            method: "GET",
-            segments: &["v1", "f", "{Name}"],
-            query: None,
-            operation: "Get",
-        },
-        Route {
-            method: "GET",
-            segments: &["v1", "f", "{Name}", "pc"],
-            query: None,
-            operation: "GetPc",
-        },
+        Route { method: "GET", segments: &["v1", "f"], query: None, operation: "List" },
+        Route { method: "GET", segments: &["v1", "f", "{Name}"], query: None, operation: "Get" },
+        Route { method: "GET", segments: &["v1", "f", "{Name}", "pc"], query: None, operation: "GetPc" },
         Route {
             method: "GET",
             segments: &["v1", "f", "{Name}", "pc"],
             query: Some(("List", "ALL")),
             operation: "ListPc",
         },
-        Route {
-            method: "GET",
-            segments: &["tags", "{Arn}"],
-            query: None,
-            operation: "Tags",
-        },
+        Route { method: "GET", segments: &["tags", "{Arn}"], query: None, operation: "Tags" },
     ];
 
     fn found(path: &str, query: &str) -> Option<(&'static str, Vec<String>)> {
-        route(ROUTES, "GET", path, query).map(|found| {
-            (
-                found.operation,
-                found.labels.into_iter().map(|(_, text)| text).collect(),
-            )
-        })
+        route(ROUTES, "GET", path, query)
+            .map(|found| (found.operation, found.labels.into_iter().map(|(_, text)| text).collect()))
     }
 
     #[test]
@@ -162,10 +128,7 @@ mod tests {
     #[test]
     fn an_arn_is_understood_encoded_and_raw() {
         let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
-        assert_eq!(
-            found(&format!("/tags/{arn}"), ""),
-            Some(("Tags", vec![arn.into()]))
-        );
+        assert_eq!(found(&format!("/tags/{arn}"), ""), Some(("Tags", vec![arn.into()])));
         assert_eq!(
             found(&format!("/tags/{}", arn.replace(':', "%3A")), ""),
             Some(("Tags", vec![arn.into()]))

@@ -49,10 +49,7 @@ pub struct Pattern {
 impl Pattern {
     /// The model's text.
     pub const fn new(text: &'static str) -> Self {
-        Pattern {
-            text,
-            compiled: OnceLock::new(),
-        }
+        Pattern { text, compiled: OnceLock::new() }
     }
 
     /// The model's text.
@@ -74,8 +71,7 @@ impl Pattern {
 
     /// Whether the whole of `value` matches. An engine that gives up counts as a mismatch.
     pub fn matches(&self, value: &str) -> bool {
-        self.regex()
-            .is_none_or(|regex| regex.is_match(value).unwrap_or(false))
+        self.regex().is_none_or(|regex| regex.is_match(value).unwrap_or(false))
     }
 }
 
@@ -102,13 +98,8 @@ pub struct StringShape {
 
 impl StringShape {
     /// Any text.
-    pub const ANY: StringShape = StringShape {
-        min: None,
-        max: None,
-        pattern: None,
-        values: &[],
-        sensitive: false,
-    };
+    pub const ANY: StringShape =
+        StringShape { min: None, max: None, pattern: None, values: &[], sensitive: false };
 
     fn failures(&self, text: &str) -> Vec<String> {
         let length = text.chars().count() as u64;
@@ -168,11 +159,7 @@ impl Codec for StringShape {
     }
 
     fn show(&self, rust: &String) -> String {
-        if self.sensitive {
-            "***".to_owned()
-        } else {
-            rust.clone()
-        }
+        if self.sensitive { "***".to_owned() } else { rust.clone() }
     }
 }
 
@@ -341,9 +328,7 @@ impl Codec for TimestampShape {
         let seconds = match &value {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => text.parse().ok().or_else(|| {
-                text.parse::<jiff::Timestamp>()
-                    .ok()
-                    .map(|time| time.as_millisecond() as f64 / 1_000.0)
+                text.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond() as f64 / 1_000.0)
             }),
             _ => None,
         };
@@ -506,17 +491,12 @@ impl<C: Codec> Codec for MapShape<C> {
             entries.insert(key, value);
         }
         if !entries.keys().all(|key| self.key.fits(key)) {
-            let text = format!(
-                "Map keys must satisfy constraint: [{}]",
-                with_null(self.key.constraints())
-            );
+            let text = format!("Map keys must satisfy constraint: [{}]", with_null(self.key.constraints()));
             check.violation(&self.show(&entries), at, &text);
         }
         if !C::IS_STRUCTURE && !entries.values().all(|value| self.value.fits(value)) {
-            let text = format!(
-                "Map value must satisfy constraint: [{}]",
-                with_null(self.value.constraints())
-            );
+            let text =
+                format!("Map value must satisfy constraint: [{}]", with_null(self.value.constraints()));
             check.violation(&self.show(&entries), at, &text);
         }
         let count = entries.len() as u64;
@@ -530,21 +510,15 @@ impl<C: Codec> Codec for MapShape<C> {
     }
 
     fn encode(&self, rust: &Self::Rust) -> Value {
-        Value::Object(
-            rust.iter()
-                .map(|(key, value)| (key.clone(), self.value.encode(value)))
-                .collect(),
-        )
+        Value::Object(rust.iter().map(|(key, value)| (key.clone(), self.value.encode(value))).collect())
     }
 
     fn show(&self, rust: &Self::Rust) -> String {
         if self.sensitive {
             return "***".to_owned();
         }
-        let entries: Vec<String> = rust
-            .iter()
-            .map(|(key, value)| format!("{key}={}", self.value.show(value)))
-            .collect();
+        let entries: Vec<String> =
+            rust.iter().map(|(key, value)| format!("{key}={}", self.value.show(value))).collect();
         format!("{{{}}}", entries.join(", "))
     }
 }

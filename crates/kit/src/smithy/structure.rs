@@ -86,11 +86,8 @@ impl<T: Structure> Codec for StructureShape<T> {
     }
 
     fn show(&self, rust: &T) -> String {
-        let members: Vec<String> = rust
-            .encode()
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+        let members: Vec<String> =
+            rust.encode().iter().map(|(key, value)| format!("{key}={value}")).collect();
         format!("({})", members.join(", "))
     }
 }

@@ -32,9 +32,6 @@ pub(super) fn run(runtimes: &Path) -> anyhow::Result<()> {
             println!("            {note}");
         }
     }
-    anyhow::ensure!(
-        missing == 0,
-        "functions can't run on this host; see MISSING above"
-    );
+    anyhow::ensure!(missing == 0, "functions can't run on this host; see MISSING above");
     Ok(())
 }

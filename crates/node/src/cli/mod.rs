@@ -55,12 +55,7 @@ enum Command {
 #[derive(clap::Args, Clone, Debug)]
 struct HostOptions {
     /// Where the server keeps everything
-    #[arg(
-        long,
-        env = "LAMBENT_DATA_DIR",
-        default_value = ".lambent",
-        value_name = "DIR"
-    )]
+    #[arg(long, env = "LAMBENT_DATA_DIR", default_value = ".lambent", value_name = "DIR")]
     data_dir: PathBuf,
     /// Where interpreters' packages are installed; default: <data-dir>/runtimes
     #[arg(long, env = "LAMBENT_RUNTIMES_DIR", value_name = "DIR")]
@@ -69,9 +64,7 @@ struct HostOptions {
 
 impl HostOptions {
     fn root(&self) -> PathBuf {
-        self.runtimes_dir
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("runtimes"))
+        self.runtimes_dir.clone().unwrap_or_else(|| self.data_dir.join("runtimes"))
     }
 }
 
@@ -117,12 +110,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Runtime {
-            command: RuntimeCommand::List(host),
-        } => runtime::list(&host.root()),
-        Command::Runtime {
-            command: RuntimeCommand::Install { host, ids },
-        } => runtime::install(&host.root(), &ids),
+        Command::Runtime { command: RuntimeCommand::List(host) } => runtime::list(&host.root()),
+        Command::Runtime { command: RuntimeCommand::Install { host, ids } } => {
+            runtime::install(&host.root(), &ids)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "lambent", &mut std::io::stdout());
             Ok(())

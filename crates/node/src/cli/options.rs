@@ -12,20 +12,10 @@ use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
 #[derive(Args, Clone, Debug)]
 pub struct ServeOptions {
     /// Address and port for every service; port 0 picks a free one
-    #[arg(
-        long,
-        env = "LAMBENT_LISTEN",
-        default_value = "127.0.0.1:4566",
-        value_name = "ADDRESS"
-    )]
+    #[arg(long, env = "LAMBENT_LISTEN", default_value = "127.0.0.1:4566", value_name = "ADDRESS")]
     pub listen: SocketAddr,
     /// Where everything is kept
-    #[arg(
-        long,
-        env = "LAMBENT_DATA_DIR",
-        default_value = ".lambent",
-        value_name = "DIR"
-    )]
+    #[arg(long, env = "LAMBENT_DATA_DIR", default_value = ".lambent", value_name = "DIR")]
     pub data_dir: PathBuf,
     /// Where interpreters' packages are installed; shared between servers. Default: <data-dir>/runtimes
     #[arg(long, env = "LAMBENT_RUNTIMES_DIR", value_name = "DIR")]
@@ -52,47 +42,22 @@ pub struct ServeOptions {
     #[arg(long, env = "LAMBENT_GRACE_S", default_value_t = 30, value_name = "SECONDS")]
     pub grace_s: u64,
     /// Concurrent executions of the account; more are refused with 429
-    #[arg(
-        long,
-        env = "LAMBENT_ACCOUNT_CONCURRENCY",
-        default_value_t = 1_000,
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "LAMBENT_ACCOUNT_CONCURRENCY", default_value_t = 1_000, value_name = "COUNT")]
     pub account_concurrency: u32,
     /// Environments that start at the same time; 0 means four per core
-    #[arg(
-        long,
-        env = "LAMBENT_CONCURRENT_STARTS",
-        default_value_t = 0,
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "LAMBENT_CONCURRENT_STARTS", default_value_t = 0, value_name = "COUNT")]
     pub concurrent_starts: usize,
     /// Seconds after which an idle environment is ended
-    #[arg(
-        long,
-        env = "LAMBENT_KEEP_ALIVE_S",
-        default_value_t = 600,
-        value_name = "SECONDS"
-    )]
+    #[arg(long, env = "LAMBENT_KEEP_ALIVE_S", default_value_t = 600, value_name = "SECONDS")]
     pub keep_alive_s: u64,
     /// Milliseconds after which an idle environment's processes are frozen
-    #[arg(
-        long,
-        env = "LAMBENT_FREEZE_AFTER_MS",
-        default_value_t = 500,
-        value_name = "MS"
-    )]
+    #[arg(long, env = "LAMBENT_FREEZE_AFTER_MS", default_value_t = 500, value_name = "MS")]
     pub freeze_after_ms: u64,
     /// Refuse a runtime whose exact interpreter is missing, instead of taking the nearest version
     #[arg(long, env = "LAMBENT_STRICT_RUNTIMES")]
     pub strict_runtimes: bool,
     /// Disk space for log events, MiB; beyond it the oldest are dropped
-    #[arg(
-        long,
-        env = "LAMBENT_LOGS_MAX_MB",
-        default_value_t = 2_048,
-        value_name = "MIB"
-    )]
+    #[arg(long, env = "LAMBENT_LOGS_MAX_MB", default_value_t = 2_048, value_name = "MIB")]
     pub logs_max_mb: u64,
 }
 
@@ -117,9 +82,7 @@ pub enum LogFormat {
 impl ServeOptions {
     /// Where runtimes are installed.
     pub fn runtimes_dir(&self) -> PathBuf {
-        self.runtimes_dir
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("runtimes"))
+        self.runtimes_dir.clone().unwrap_or_else(|| self.data_dir.join("runtimes"))
     }
 
     /// What can be said about the options before anything is opened.
@@ -174,41 +137,23 @@ pub fn parse<P: CommandFactory + FromArgMatches>(
 
 fn with_defaults(command: clap::Command, subcommand: &str, path: &Path) -> anyhow::Result<clap::Command> {
     let text = std::fs::read_to_string(path).with_context(|| format!("config file {}", path.display()))?;
-    let table: toml::Table = text
-        .parse()
-        .with_context(|| format!("config file {}", path.display()))?;
+    let table: toml::Table = text.parse().with_context(|| format!("config file {}", path.display()))?;
     let known: Vec<String> = command
         .find_subcommand(subcommand)
-        .map(|serve| {
-            serve
-                .get_arguments()
-                .map(|argument| argument.get_id().to_string())
-                .collect()
-        })
+        .map(|serve| serve.get_arguments().map(|argument| argument.get_id().to_string()).collect())
         .unwrap_or_default();
     let mut command = command;
     for (key, value) in table {
         if !known.contains(&key) || key == "config" {
-            let keys: Vec<_> = known
-                .iter()
-                .filter(|key| *key != "config" && *key != "help")
-                .cloned()
-                .collect();
-            bail!(
-                "config file {}: unknown key `{key}`; the keys are {}",
-                path.display(),
-                keys.join(", ")
-            );
+            let keys: Vec<_> =
+                known.iter().filter(|key| *key != "config" && *key != "help").cloned().collect();
+            bail!("config file {}: unknown key `{key}`; the keys are {}", path.display(), keys.join(", "));
         }
         let text = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(flag) => flag.to_string(),
-            other => bail!(
-                "config file {}: `{key}` can't be {}",
-                path.display(),
-                other.type_str()
-            ),
+            other => bail!("config file {}: `{key}` can't be {}", path.display(), other.type_str()),
         };
         command = command.mut_subcommand(subcommand, |serve| {
             serve.mut_arg(&key, |argument| {
@@ -227,35 +172,17 @@ fn with_defaults(command: clap::Command, subcommand: &str, path: &Path) -> anyho
 pub fn markdown(command: &clap::Command) -> String {
     let mut table =
         String::from("| option | environment | config key | default | meaning |\n|---|---|---|---|---|\n");
-    for argument in command
-        .get_arguments()
-        .filter(|argument| argument.get_env().is_some())
-    {
+    for argument in command.get_arguments().filter(|argument| argument.get_env().is_some()) {
         let key = argument.get_id().as_str();
-        let default: Vec<_> = argument
-            .get_default_values()
-            .iter()
-            .map(|value| value.to_string_lossy().into_owned())
-            .collect();
-        let default = if default.is_empty() {
-            "–".to_owned()
-        } else {
-            format!("`{}`", default.join(" "))
-        };
-        let environment = argument
-            .get_env()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let key_shown = if key == "config" {
-            "–".to_owned()
-        } else {
-            format!("`{key}`")
-        };
+        let default: Vec<_> =
+            argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+        let default = if default.is_empty() { "–".to_owned() } else { format!("`{}`", default.join(" ")) };
+        let environment =
+            argument.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let key_shown = if key == "config" { "–".to_owned() } else { format!("`{key}`") };
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let long = argument.get_long().unwrap_or(key);
-        table.push_str(&format!(
-            "| `--{long}` | `{environment}` | {key_shown} | {default} | {help} |\n"
-        ));
+        table.push_str(&format!("| `--{long}` | `{environment}` | {key_shown} | {default} | {help} |\n"));
     }
     table
 }
@@ -278,11 +205,7 @@ mod tests {
     }
 
     fn serve(arguments: &[&str]) -> anyhow::Result<ServeOptions> {
-        let arguments = ["lambent", "serve"]
-            .iter()
-            .chain(arguments)
-            .map(OsString::from)
-            .collect();
+        let arguments = ["lambent", "serve"].iter().chain(arguments).map(OsString::from).collect();
         let Sub::Serve(options) = parse::<Cli>(arguments, "serve")??.command;
         Ok(options)
     }
@@ -291,11 +214,7 @@ mod tests {
     fn a_flag_beats_the_config_file_which_beats_the_default() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("lambent.toml");
-        std::fs::write(
-            &file,
-            "region = 'eu-west-1'\ngrace_s = 7\nstrict_runtimes = true\n",
-        )
-        .unwrap();
+        std::fs::write(&file, "region = 'eu-west-1'\ngrace_s = 7\nstrict_runtimes = true\n").unwrap();
         let file = file.to_str().unwrap();
         let options = serve(&["--config", file, "--grace-s", "9"]).unwrap();
         assert_eq!(
@@ -310,9 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("lambent.toml");
         std::fs::write(&file, "regoin = 'eu-west-1'\n").unwrap();
-        let error = serve(&["--config", file.to_str().unwrap()])
-            .unwrap_err()
-            .to_string();
+        let error = serve(&["--config", file.to_str().unwrap()]).unwrap_err().to_string();
         assert!(error.contains("regoin") && error.contains("region"), "{error}");
         std::fs::write(&file, "grace_s = 'soon'\n").unwrap();
         assert!(serve(&["--config", file.to_str().unwrap()]).is_err());
@@ -330,15 +247,9 @@ mod tests {
     fn every_option_has_an_environment_variable_of_its_name() {
         let command = Cli::command();
         let serve = command.find_subcommand("serve").unwrap();
-        for argument in serve
-            .get_arguments()
-            .filter(|argument| argument.get_id() != "help")
-        {
+        for argument in serve.get_arguments().filter(|argument| argument.get_id() != "help") {
             let expected = format!("LAMBENT_{}", argument.get_id().as_str().to_uppercase());
-            assert_eq!(
-                argument.get_env().and_then(|name| name.to_str()),
-                Some(expected.as_str())
-            );
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(expected.as_str()));
         }
         assert!(markdown(serve).contains("| `--listen` | `LAMBENT_LISTEN` | `listen` |"));
     }

@@ -85,11 +85,9 @@ impl ServiceFault for LogsFault {
                 501,
                 &format!("{operation} is not available here yet: {reason}"),
             ),
-            LogsFault::Internal(_) => aws_json(
-                "ServiceUnavailableException",
-                503,
-                "The service cannot complete the request.",
-            ),
+            LogsFault::Internal(_) => {
+                aws_json("ServiceUnavailableException", 503, "The service cannot complete the request.")
+            }
         }
     }
 }

@@ -7,12 +7,7 @@ use crate::LogsFault;
 
 /// The ARN without `:*`.
 pub(crate) fn arn(scope: &Scope, name: &str) -> String {
-    format!(
-        "arn:{}:logs:{}:{}:log-group:{name}",
-        partition(&scope.region),
-        scope.region,
-        scope.account
-    )
+    format!("arn:{}:logs:{}:{}:log-group:{name}", partition(&scope.region), scope.region, scope.account)
 }
 
 /// The group of an operation that takes a name or an identifier.

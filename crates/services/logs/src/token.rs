@@ -9,12 +9,7 @@ const DIGITS: usize = 56;
 
 /// An event's id: its time and the store's id, unique and stable.
 pub(crate) fn event_id(position: Position) -> String {
-    format!(
-        "{:020}{:0width$}",
-        position.timestamp_ms,
-        position.id,
-        width = DIGITS - 20
-    )
+    format!("{:020}{:0width$}", position.timestamp_ms, position.id, width = DIGITS - 20)
 }
 
 /// `f/<56 digits>/s` or `b/<56 digits>/s`.
@@ -42,10 +37,7 @@ pub(crate) fn read_event_id(digits: &str) -> Option<Position> {
     if digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Some(Position {
-        timestamp_ms: digits[..20].parse().ok()?,
-        id: digits[20..].parse().ok()?,
-    })
+    Some(Position { timestamp_ms: digits[..20].parse().ok()?, id: digits[20..].parse().ok()? })
 }
 
 /// A token that was not made here.
@@ -59,10 +51,7 @@ mod tests {
 
     #[test]
     fn tokens_come_back_and_garbage_does_not() {
-        let position = Position {
-            timestamp_ms: 1_700_000_000_000,
-            id: 42,
-        };
+        let position = Position { timestamp_ms: 1_700_000_000_000, id: 42 };
         let token = page('f', position);
         assert_eq!(token.len(), DIGITS + 4);
         assert_eq!(read_page(&token).unwrap(), ('f', position));

@@ -46,16 +46,12 @@ impl ServiceFault for StsFault {
         let answer = |code: &str, status: u16, text: &str| aws_query(namespace, code, status, text);
         match self {
             StsFault::Validation(text) => answer("ValidationError", 400, text),
-            StsFault::InvalidAction => answer(
-                "InvalidAction",
-                400,
-                "Could not find operation for version 2011-06-15",
-            ),
-            StsFault::NotYet { operation, reason } => answer(
-                "NotImplemented",
-                501,
-                &format!("{operation} is not available here yet: {reason}"),
-            ),
+            StsFault::InvalidAction => {
+                answer("InvalidAction", 400, "Could not find operation for version 2011-06-15")
+            }
+            StsFault::NotYet { operation, reason } => {
+                answer("NotImplemented", 501, &format!("{operation} is not available here yet: {reason}"))
+            }
         }
     }
 }

@@ -3,44 +3,14 @@
 use lambent_api_kit::NotYet;
 
 pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet {
-        name: "AssumeRole",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "AssumeRoleWithSAML",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "AssumeRoleWithWebIdentity",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "AssumeRoot",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "DecodeAuthorizationMessage",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "GetAccessKeyInfo",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "GetDelegatedAccessToken",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "GetFederationToken",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "GetSessionToken",
-        reason: "roles and sessions come with authentication",
-    },
-    NotYet {
-        name: "GetWebIdentityToken",
-        reason: "roles and sessions come with authentication",
-    },
+    NotYet { name: "AssumeRole", reason: "roles and sessions come with authentication" },
+    NotYet { name: "AssumeRoleWithSAML", reason: "roles and sessions come with authentication" },
+    NotYet { name: "AssumeRoleWithWebIdentity", reason: "roles and sessions come with authentication" },
+    NotYet { name: "AssumeRoot", reason: "roles and sessions come with authentication" },
+    NotYet { name: "DecodeAuthorizationMessage", reason: "roles and sessions come with authentication" },
+    NotYet { name: "GetAccessKeyInfo", reason: "roles and sessions come with authentication" },
+    NotYet { name: "GetDelegatedAccessToken", reason: "roles and sessions come with authentication" },
+    NotYet { name: "GetFederationToken", reason: "roles and sessions come with authentication" },
+    NotYet { name: "GetSessionToken", reason: "roles and sessions come with authentication" },
+    NotYet { name: "GetWebIdentityToken", reason: "roles and sessions come with authentication" },
 ];

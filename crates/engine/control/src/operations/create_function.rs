@@ -35,11 +35,7 @@ impl Handle<CreateFunction> for Control {
         if self.parts.store.get(&key).await.map_err(store_fault)?.is_some() {
             return Err(Fault::FunctionExists(key.name.to_string()));
         }
-        let code = source
-            .check(&*self.parts.code)
-            .await?
-            .store(&*self.parts.code)
-            .await?;
+        let code = source.check(&*self.parts.code).await?.store(&*self.parts.code).await?;
         let function = Function {
             key: key.clone(),
             configuration,
@@ -51,14 +47,10 @@ impl Handle<CreateFunction> for Control {
             tags,
             deployed: None,
         };
-        self.parts
-            .store
-            .create(function.clone())
-            .await
-            .map_err(|error| match error {
-                StoreError::AlreadyExists => Fault::FunctionExists(key.name.to_string()),
-                other => store_fault(other),
-            })?;
+        self.parts.store.create(function.clone()).await.map_err(|error| match error {
+            StoreError::AlreadyExists => Fault::FunctionExists(key.name.to_string()),
+            other => store_fault(other),
+        })?;
         self.activation.spawn(key.clone());
         Ok(shown::full(&function, key.arn(), &*self.parts.runtimes))
     }

@@ -44,7 +44,5 @@ impl Handle<DeleteFunction> for Control {
 
 /// The modelled status is 200; the answer's own is 204 for functions like these.
 fn done() -> DeleteFunctionResponse {
-    DeleteFunctionResponse {
-        status_code: Some(204),
-    }
+    DeleteFunctionResponse { status_code: Some(204) }
 }

@@ -17,12 +17,7 @@ impl Handle<GetAccountSettings> for Control {
         context: Context,
         _input: GetAccountSettingsRequest,
     ) -> Result<GetAccountSettingsResponse, Fault> {
-        let usage = self
-            .parts
-            .store
-            .usage(&context.scope)
-            .await
-            .map_err(store_fault)?;
+        let usage = self.parts.store.usage(&context.scope).await.map_err(store_fault)?;
         let concurrency = i32::try_from(self.parts.account_concurrency).unwrap_or(i32::MAX);
         Ok(GetAccountSettingsResponse {
             account_limit: Some(AccountLimit {

@@ -21,10 +21,7 @@ impl Handle<GetFunction> for Control {
         let target = Target::parse(&input.function_name, input.qualifier.as_deref(), &context.scope)?;
         let function = self.function(&target.key, &target.shown_arn()).await?;
         target.expect_latest()?;
-        let location = self
-            .parts
-            .links
-            .link(&context.base_url, &target.key, function.code.sha256);
+        let location = self.parts.links.link(&context.base_url, &target.key, function.code.sha256);
         Ok(GetFunctionResponse {
             configuration: Some(shown::full(&function, target.shown_arn(), &*self.parts.runtimes)),
             code: Some(FunctionCodeLocation {

@@ -23,46 +23,23 @@ impl Handle<ListFunctions> for Control {
         if let Some(region) = &input.master_region
             && region != "ALL"
         {
-            return Ok(ListFunctionsResponse {
-                functions: Some(Vec::new()),
-                next_marker: None,
-            });
+            return Ok(ListFunctionsResponse { functions: Some(Vec::new()), next_marker: None });
         }
-        let after = input
-            .marker
-            .as_deref()
-            .filter(|marker| !marker.is_empty())
-            .map(read_marker)
-            .transpose()?;
-        let asked = input
-            .max_items
-            .map_or(LIST_FUNCTIONS_PAGE, |count| count.unsigned_abs() as usize);
+        let after =
+            input.marker.as_deref().filter(|marker| !marker.is_empty()).map(read_marker).transpose()?;
+        let asked = input.max_items.map_or(LIST_FUNCTIONS_PAGE, |count| count.unsigned_abs() as usize);
         let limit = asked.min(LIST_FUNCTIONS_PAGE);
-        let mut functions = self
-            .parts
-            .store
-            .list(&context.scope, after.as_ref(), limit + 1)
-            .await
-            .map_err(store_fault)?;
+        let mut functions =
+            self.parts.store.list(&context.scope, after.as_ref(), limit + 1).await.map_err(store_fault)?;
         let more = functions.len() > limit;
         functions.truncate(limit);
-        let next_marker = functions
-            .last()
-            .filter(|_| more)
-            .map(|last| marker(&last.key.name));
+        let next_marker = functions.last().filter(|_| more).map(|last| marker(&last.key.name));
         let qualified = input.function_version.as_deref() == Some("ALL");
         let shown = functions.iter().map(|function| {
-            let arn = if qualified {
-                function.key.qualified_arn("$LATEST")
-            } else {
-                function.key.arn()
-            };
+            let arn = if qualified { function.key.qualified_arn("$LATEST") } else { function.key.arn() };
             shown::listed(function, arn)
         });
-        Ok(ListFunctionsResponse {
-            functions: Some(shown.collect()),
-            next_marker,
-        })
+        Ok(ListFunctionsResponse { functions: Some(shown.collect()), next_marker })
     }
 }
 

@@ -34,9 +34,7 @@ impl Handle<TagResource> for Control {
             function.tags.extend(input.tags.clone());
             check_tags(&function.tags)
         };
-        self.retag(&target, change)
-            .await
-            .map(|()| TagResourceResponse::default())
+        self.retag(&target, change).await.map(|()| TagResourceResponse::default())
     }
 }
 
@@ -53,9 +51,7 @@ impl Handle<UntagResource> for Control {
             function.tags.retain(|key, _| !input.tag_keys.contains(key));
             Ok(())
         };
-        self.retag(&target, change)
-            .await
-            .map(|()| UntagResourceResponse::default())
+        self.retag(&target, change).await.map(|()| UntagResourceResponse::default())
     }
 }
 
@@ -65,9 +61,7 @@ impl Handle<ListTags> for Control {
     async fn handle(&self, context: Context, input: ListTagsRequest) -> Result<ListTagsResponse, Fault> {
         let target = tagged(&input.resource, &context.scope)?;
         let function = self.function(&target.key, &target.shown_arn()).await?;
-        Ok(ListTagsResponse {
-            tags: Some(function.tags.clone()),
-        })
+        Ok(ListTagsResponse { tags: Some(function.tags.clone()) })
     }
 }
 

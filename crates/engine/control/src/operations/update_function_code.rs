@@ -37,10 +37,7 @@ impl Handle<UpdateFunctionCode> for Control {
         };
         let checked = source.check(&*self.parts.code).await?;
         if input.dry_run == Some(true) {
-            let would_be = Function {
-                code: checked.code_ref,
-                ..Function::clone(&current)
-            };
+            let would_be = Function { code: checked.code_ref, ..Function::clone(&current) };
             return Ok(shown::full(&would_be, target.key.arn(), &*self.parts.runtimes));
         }
         let code = checked.store(&*self.parts.code).await?;

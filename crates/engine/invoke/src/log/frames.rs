@@ -40,20 +40,12 @@ impl Splitter {
         loop {
             let rest = &self.pending[start..];
             let taken = match header(rest) {
-                Header::Frame {
-                    kind,
-                    time_us,
-                    length,
-                } => {
+                Header::Frame { kind, time_us, length } => {
                     if rest.len() < HEADER_BYTES + length {
                         break;
                     }
                     let message = rest[HEADER_BYTES..HEADER_BYTES + length].to_vec();
-                    emit(Piece::Frame {
-                        kind,
-                        time_us,
-                        message,
-                    });
+                    emit(Piece::Frame { kind, time_us, message });
                     HEADER_BYTES + length
                 }
                 Header::Incomplete => break,
@@ -108,11 +100,7 @@ fn header(bytes: &[u8]) -> Header {
     if length > MAX_EVENT_BYTES {
         return Header::None;
     }
-    Header::Frame {
-        kind: bytes[3],
-        time_us: (u64::from(word(8)) << 32) | u64::from(word(12)),
-        length,
-    }
+    Header::Frame { kind: bytes[3], time_us: (u64::from(word(8)) << 32) | u64::from(word(12)), length }
 }
 
 /// Length of the text piece at the front: up to and with a newline, up to a frame, or the largest event.
@@ -158,32 +146,18 @@ mod tests {
     }
 
     fn framed(message: &str) -> Piece {
-        Piece::Frame {
-            kind: 3,
-            time_us: 7,
-            message: message.as_bytes().to_vec(),
-        }
+        Piece::Frame { kind: 3, time_us: 7, message: message.as_bytes().to_vec() }
     }
 
     #[test]
     fn lines_keep_their_newline_and_the_rest_comes_with_the_flush() {
-        assert_eq!(
-            split(&[b"a\nb", b"c\n\nd"]),
-            [line("a\n"), line("bc\n"), line("\n"), line("d")]
-        );
+        assert_eq!(split(&[b"a\nb", b"c\n\nd"]), [line("a\n"), line("bc\n"), line("\n"), line("d")]);
     }
 
     #[test]
     fn a_frame_of_many_lines_is_one_event_between_the_text_around_it() {
         let bytes = [b"before\nhalf".to_vec(), frame("one\ntwo"), b"after\n".to_vec()].concat();
-        let expected = || {
-            vec![
-                line("before\n"),
-                line("half"),
-                framed("one\ntwo"),
-                line("after\n"),
-            ]
-        };
+        let expected = || vec![line("before\n"), line("half"), framed("one\ntwo"), line("after\n")];
         assert_eq!(split(&[&bytes]), expected());
         for cut in 1..bytes.len() {
             assert_eq!(split(&[&bytes[..cut], &bytes[cut..]]), expected(), "cut at {cut}");
@@ -192,9 +166,7 @@ mod tests {
 
     #[test]
     fn a_frame_with_an_impossible_length_is_text() {
-        let bytes = [
-            0xA5, 0x5A, 0x00, 0x03, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, b'\n',
-        ];
+        let bytes = [0xA5, 0x5A, 0x00, 0x03, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, b'\n'];
         assert_eq!(split(&[&bytes]), [Piece::Line(bytes.to_vec())]);
     }
 

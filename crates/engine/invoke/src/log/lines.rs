@@ -51,8 +51,7 @@ impl LogTarget {
 
     /// Whether platform lines that say "all is well" are written.
     fn talks(&self) -> bool {
-        self.system_level()
-            .is_none_or(|level| level <= SystemLogLevel::Info)
+        self.system_level().is_none_or(|level| level <= SystemLogLevel::Info)
     }
 
     pub(super) fn init_start(&self, at_ms: u64, phase: InitPhase) -> Option<String> {
@@ -117,10 +116,8 @@ impl LogTarget {
         let id = &report.request_id;
         match self.config.format {
             LogFormat::Text => {
-                let init = report
-                    .init_ms
-                    .map(|ms| format!("Init Duration: {ms:.2} ms\t"))
-                    .unwrap_or_default();
+                let init =
+                    report.init_ms.map(|ms| format!("Init Duration: {ms:.2} ms\t")).unwrap_or_default();
                 let status = text_status(&report.status);
                 let status = status.strip_prefix('\t').unwrap_or(&status);
                 vec![
@@ -163,10 +160,7 @@ impl LogTarget {
     }
 
     fn record(&self, at_ms: u64, kind: &str, record: serde_json::Value) -> String {
-        format!(
-            "{}\n",
-            json!({"time": rfc3339_ms(at_ms), "type": kind, "record": record})
-        )
+        format!("{}\n", json!({"time": rfc3339_ms(at_ms), "type": kind, "record": record}))
     }
 
     /// Whether a line that the function wrote is kept. Only JSON logging filters; lines that are not JSON, or have no
@@ -178,11 +172,8 @@ impl LogTarget {
         let level = serde_json::from_str::<serde_json::Value>(message.trim_end())
             .ok()
             .and_then(|value| {
-                let named = value
-                    .get("level")
-                    .or_else(|| value.get("log_level"))?
-                    .as_str()?
-                    .to_ascii_uppercase();
+                let named =
+                    value.get("level").or_else(|| value.get("log_level"))?.as_str()?.to_ascii_uppercase();
                 ApplicationLogLevel::parse(match named.as_str() {
                     "WARNING" => "WARN",
                     "CRITICAL" => "FATAL",
@@ -243,12 +234,7 @@ mod tests {
     }
 
     fn report(init_ms: Option<f64>, status: ReportStatus) -> Report {
-        Report {
-            request_id: RequestId::from_random([0; 16]),
-            duration_ms: 3.014,
-            init_ms,
-            status,
-        }
+        Report { request_id: RequestId::from_random([0; 16]), duration_ms: 3.014, init_ms, status }
     }
 
     const ID: &str = "00000000-0000-4000-8000-000000000000";
@@ -257,10 +243,7 @@ mod tests {
     fn text_lines_are_awss_to_the_tab() {
         let target = target(LogFormat::Text);
         let id = RequestId::from_random([0; 16]);
-        assert_eq!(
-            target.start(0, &id).unwrap(),
-            format!("START RequestId: {ID} Version: $LATEST\n")
-        );
+        assert_eq!(target.start(0, &id).unwrap(), format!("START RequestId: {ID} Version: $LATEST\n"));
         assert_eq!(
             target.end(0, &report(Some(110.1), ReportStatus::Success), 36),
             [
@@ -271,10 +254,7 @@ mod tests {
             ]
         );
         let timed_out = target.end(0, &report(None, ReportStatus::Timeout), 36);
-        assert!(
-            timed_out[1].ends_with("Max Memory Used: 36 MB\tStatus: timeout\n"),
-            "{timed_out:?}"
-        );
+        assert!(timed_out[1].ends_with("Max Memory Used: 36 MB\tStatus: timeout\n"), "{timed_out:?}");
         assert_eq!(
             target.init_report(0, InitPhase::Init, 10_007.33, &ReportStatus::Timeout),
             "INIT_REPORT Init Duration: 10007.33 ms\tPhase: init\tStatus: timeout\n"
@@ -283,12 +263,7 @@ mod tests {
 
     #[test]
     fn json_lines_follow_the_system_level() {
-        let json = |system| {
-            target(LogFormat::Json {
-                application: ApplicationLogLevel::Info,
-                system,
-            })
-        };
+        let json = |system| target(LogFormat::Json { application: ApplicationLogLevel::Info, system });
         let ok = report(None, ReportStatus::Success);
         assert_eq!(json(SystemLogLevel::Warn).end(0, &ok, 1).len(), 0);
         assert_eq!(json(SystemLogLevel::Info).end(0, &ok, 1).len(), 1);
@@ -302,10 +277,8 @@ mod tests {
 
     #[test]
     fn only_json_logging_filters_by_level() {
-        let json = target(LogFormat::Json {
-            application: ApplicationLogLevel::Warn,
-            system: SystemLogLevel::Info,
-        });
+        let json =
+            target(LogFormat::Json { application: ApplicationLogLevel::Warn, system: SystemLogLevel::Info });
         assert!(!json.keeps("{\"level\":\"INFO\"}\n") && !json.keeps("plain\n"));
         assert!(json.keeps("{\"level\":\"ERROR\"}\n") && json.keeps("{\"level\":\"WARNING\"}"));
         assert!(target(LogFormat::Text).keeps("{\"level\":\"DEBUG\"}"));

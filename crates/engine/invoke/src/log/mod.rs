@@ -156,31 +156,17 @@ impl EnvironmentLog {
     }
 
     pub(crate) fn platform(&self, at_ms: u64, text: String) {
-        self.push(|queue| Command::Platform {
-            at_ms,
-            boundary: queue.boundary(),
-            text,
-        });
+        self.push(|queue| Command::Platform { at_ms, boundary: queue.boundary(), text });
     }
 
     pub(crate) fn end(&self, at_ms: u64, report: Report) {
-        self.push(|queue| Command::End {
-            at_ms,
-            boundary: queue.boundary(),
-            report,
-            tail: None,
-        });
+        self.push(|queue| Command::End { at_ms, boundary: queue.boundary(), report, tail: None });
     }
 
     /// Like [`EnvironmentLog::end`]; answers with the last 4 KB of this invocation's log. Wakes the pipeline at once.
     pub(crate) fn end_with_tail(&self, at_ms: u64, report: Report) -> oneshot::Receiver<Vec<u8>> {
         let (tail, receiver) = oneshot::channel();
-        self.push(|queue| Command::End {
-            at_ms,
-            boundary: queue.boundary(),
-            report,
-            tail: Some(tail),
-        });
+        self.push(|queue| Command::End { at_ms, boundary: queue.boundary(), report, tail: Some(tail) });
         self.shared.wake.notify_one();
         receiver
     }
@@ -237,25 +223,15 @@ pub(crate) struct Logs {
 
 impl Logs {
     pub(crate) fn new(pipeline: Arc<LogPipeline>) -> Self {
-        Logs {
-            pipeline,
-            dirty: Rc::default(),
-        }
+        Logs { pipeline, dirty: Rc::default() }
     }
 
     /// A log for one environment. The pipeline asks the sandbox for its memory peak when it writes a REPORT.
     pub(crate) fn open(&self, target: LogTarget, sandbox: &Arc<dyn Sandbox>) -> EnvironmentLog {
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            wake: Notify::new(),
-            dirty: AtomicBool::new(false),
-        });
-        self.pipeline
-            .open(Arc::clone(&shared), target, Arc::downgrade(sandbox));
-        EnvironmentLog {
-            shared,
-            dirty: Rc::clone(&self.dirty),
-        }
+        let shared =
+            Arc::new(Shared { queue: Mutex::default(), wake: Notify::new(), dirty: AtomicBool::new(false) });
+        self.pipeline.open(Arc::clone(&shared), target, Arc::downgrade(sandbox));
+        EnvironmentLog { shared, dirty: Rc::clone(&self.dirty) }
     }
 }
 

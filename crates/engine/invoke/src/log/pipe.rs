@@ -15,16 +15,11 @@ pub(super) struct Pipe {
 
 impl Pipe {
     pub(super) fn new(fd: OwnedFd) -> Self {
-        Pipe {
-            fd,
-            consumed: Mutex::new(0),
-        }
+        Pipe { fd, consumed: Mutex::new(0) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, u64> {
-        self.consumed
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.consumed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Bytes written so far: those read and those waiting in the kernel.
@@ -57,10 +52,7 @@ impl Source {
     /// Reads what is there; `Ok(0)` at the end, `WouldBlock` when there is nothing yet.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // Past the reactor: what was written before a boundary was taken is readable before epoll has said so.
-        match self
-            .pipe
-            .counted(|| Ok(rustix::io::read(&self.pipe.fd, &mut *buffer)?))
-        {
+        match self.pipe.counted(|| Ok(rustix::io::read(&self.pipe.fd, &mut *buffer)?)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return done,
         }

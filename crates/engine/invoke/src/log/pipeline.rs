@@ -50,24 +50,16 @@ impl LogPipeline {
     /// Starts the thread. It ends when the handle is dropped and every log is closed.
     pub fn start(sink: Sink, clock: Arc<dyn Clock>, metrics: Arc<InvokeMetrics>) -> io::Result<Arc<Self>> {
         let (orders, received) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        std::thread::Builder::new()
-            .name("log-pipeline".into())
-            .spawn(move || {
-                LocalSet::new().block_on(&runtime, serve(received, sink, clock, metrics));
-            })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("log-pipeline".into()).spawn(move || {
+            LocalSet::new().block_on(&runtime, serve(received, sink, clock, metrics));
+        })?;
         Ok(Arc::new(LogPipeline { orders }))
     }
 
     pub(super) fn open(&self, shared: Arc<Shared>, target: LogTarget, sandbox: Weak<dyn Sandbox>) {
         // The thread outlives every handle; if it is gone the process is ending.
-        let _ = self.orders.send(Order::Open(Box::new(Opened {
-            shared,
-            target,
-            sandbox,
-        })));
+        let _ = self.orders.send(Order::Open(Box::new(Opened { shared, target, sandbox })));
     }
 
     /// Waits until every log whose environment is gone has been written. Call after the shards have ended.
@@ -215,10 +207,7 @@ impl Batch {
     fn push(&mut self, at_ms: u64, message: String) {
         self.last_ms = self.last_ms.max(at_ms);
         self.bytes += message.len() + 26;
-        self.events.push(LogEvent {
-            timestamp_ms: self.last_ms,
-            message,
-        });
+        self.events.push(LogEvent { timestamp_ms: self.last_ms, message });
         self.oldest.get_or_insert_with(Instant::now);
     }
 }
@@ -296,14 +285,7 @@ impl Writer {
                 // The frame's own time, unless the process made it up.
                 Piece::Frame { time_us, message, .. } => {
                     let at_ms = time_us / 1_000;
-                    (
-                        message,
-                        if now_ms.abs_diff(at_ms) < 60_000 {
-                            at_ms.min(now_ms)
-                        } else {
-                            now_ms
-                        },
-                    )
+                    (message, if now_ms.abs_diff(at_ms) < 60_000 { at_ms.min(now_ms) } else { now_ms })
                 }
             };
             let message = String::from_utf8(bytes)
@@ -330,13 +312,7 @@ impl Writer {
                     self.event(at_ms, line);
                 }
             }
-            Command::InitReport {
-                at_ms,
-                boundary,
-                phase,
-                duration_ms,
-                status,
-            } => {
+            Command::InitReport { at_ms, boundary, phase, duration_ms, status } => {
                 self.read_to(boundary, pipe, Some(at_ms)).await;
                 let line = self.target.init_report(at_ms, phase, duration_ms, &status);
                 self.event(at_ms, line);
@@ -348,26 +324,13 @@ impl Writer {
                     self.event(at_ms, line);
                 }
             }
-            Command::Platform {
-                at_ms,
-                boundary,
-                text,
-            } => {
+            Command::Platform { at_ms, boundary, text } => {
                 self.read_to(boundary, pipe, Some(at_ms)).await;
                 self.event(at_ms, text);
             }
-            Command::End {
-                at_ms,
-                boundary,
-                report,
-                tail,
-            } => {
+            Command::End { at_ms, boundary, report, tail } => {
                 self.read_to(boundary, pipe, Some(at_ms)).await;
-                let usage = self
-                    .sandbox
-                    .upgrade()
-                    .map(|sandbox| sandbox.usage())
-                    .unwrap_or_default();
+                let usage = self.sandbox.upgrade().map(|sandbox| sandbox.usage()).unwrap_or_default();
                 let max_memory_mb = usage.max_memory_bytes.div_ceil(1 << 20);
                 for line in self.target.end(at_ms, &report, max_memory_mb) {
                     self.event(at_ms, line);

@@ -27,10 +27,7 @@ impl Handle<DescribeLogGroups> for Logs {
                 "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.".into(),
             ));
         }
-        let limit = input
-            .limit
-            .map_or(PAGE, |limit| limit.unsigned_abs() as usize)
-            .min(PAGE);
+        let limit = input.limit.map_or(PAGE, |limit| limit.unsigned_abs() as usize).min(PAGE);
         let mut after = match input.next_token.as_deref() {
             Some(token) => token.strip_prefix("g/").ok_or_else(token::invalid)?.to_owned(),
             None => String::new(),
@@ -47,18 +44,9 @@ impl Handle<DescribeLogGroups> for Logs {
         }
         let more = found.len() > limit;
         found.truncate(limit);
-        let next_token = found
-            .last()
-            .filter(|_| more)
-            .map(|group| format!("g/{}", group.name));
-        let log_groups = found
-            .into_iter()
-            .map(|found| shown(&context.scope, found))
-            .collect();
-        Ok(DescribeLogGroupsResponse {
-            log_groups: Some(log_groups),
-            next_token,
-        })
+        let next_token = found.last().filter(|_| more).map(|group| format!("g/{}", group.name));
+        let log_groups = found.into_iter().map(|found| shown(&context.scope, found)).collect();
+        Ok(DescribeLogGroupsResponse { log_groups: Some(log_groups), next_token })
     }
 }
 
@@ -67,14 +55,9 @@ fn wanted(input: &DescribeLogGroupsRequest, group: &StoredGroup) -> bool {
     let pattern = input.log_group_name_pattern.as_deref().unwrap_or_default();
     // Patterns are substrings, in either letter case (AWS documentation).
     let in_name = group.name.to_lowercase().contains(&pattern.to_lowercase());
-    let class = input
-        .log_group_class
-        .as_deref()
-        .is_none_or(|class| class == "STANDARD");
+    let class = input.log_group_class.as_deref().is_none_or(|class| class == "STANDARD");
     let identified = input.log_group_identifiers.as_ref().is_none_or(|identifiers| {
-        identifiers
-            .iter()
-            .any(|one| *one == group.name || group::from_arn(one).as_ref() == Some(&group.name))
+        identifiers.iter().any(|one| *one == group.name || group::from_arn(one).as_ref() == Some(&group.name))
     });
     group.name.starts_with(prefix) && in_name && class && identified
 }

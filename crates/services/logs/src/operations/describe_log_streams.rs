@@ -36,39 +36,25 @@ impl Handle<DescribeLogStreams> for Logs {
         }
         let start: usize = match input.next_token.as_deref() {
             None => 0,
-            Some(token) => token
-                .strip_prefix("s/")
-                .and_then(|at| at.parse().ok())
-                .ok_or_else(token::invalid)?,
+            Some(token) => {
+                token.strip_prefix("s/").and_then(|at| at.parse().ok()).ok_or_else(token::invalid)?
+            }
         };
-        let limit = input
-            .limit
-            .map_or(PAGE, |limit| limit.unsigned_abs() as usize)
-            .min(PAGE);
+        let limit = input.limit.map_or(PAGE, |limit| limit.unsigned_abs() as usize).min(PAGE);
         let next_token = (streams.len() > start.saturating_add(limit))
             .then(|| format!("s/{}", start.saturating_add(limit)));
         let arn = group::arn(&context.scope, &name);
-        let shown = streams
-            .into_iter()
-            .skip(start)
-            .take(limit)
-            .map(|stream| LogStream {
-                arn: Some(format!("{arn}:log-stream:{}", stream.name)),
-                log_stream_name: Some(stream.name),
-                creation_time: Some(stream.created_ms as i64),
-                first_event_timestamp: stream.first_event_ms.map(|time| time as i64),
-                last_event_timestamp: stream.last_event_ms.map(|time| time as i64),
-                last_ingestion_time: stream.last_ingestion_ms.map(|time| time as i64),
-                // Not used since 2023, but clients print it.
-                upload_sequence_token: Some(token::event_id(Position {
-                    timestamp_ms: stream.created_ms,
-                    id: 0,
-                })),
-                stored_bytes: Some(0),
-            });
-        Ok(DescribeLogStreamsResponse {
-            log_streams: Some(shown.collect()),
-            next_token,
-        })
+        let shown = streams.into_iter().skip(start).take(limit).map(|stream| LogStream {
+            arn: Some(format!("{arn}:log-stream:{}", stream.name)),
+            log_stream_name: Some(stream.name),
+            creation_time: Some(stream.created_ms as i64),
+            first_event_timestamp: stream.first_event_ms.map(|time| time as i64),
+            last_event_timestamp: stream.last_event_ms.map(|time| time as i64),
+            last_ingestion_time: stream.last_ingestion_ms.map(|time| time as i64),
+            // Not used since 2023, but clients print it.
+            upload_sequence_token: Some(token::event_id(Position { timestamp_ms: stream.created_ms, id: 0 })),
+            stored_bytes: Some(0),
+        });
+        Ok(DescribeLogStreamsResponse { log_streams: Some(shown.collect()), next_token })
     }
 }

@@ -46,10 +46,7 @@ impl Handle<FilterLogEvents> for Logs {
             limit: SCANNED,
         };
         let events = self.store.events(&context.scope, &name, query).await?;
-        let limit = input
-            .limit
-            .map_or(MAX_EVENTS, |limit| limit.unsigned_abs() as usize)
-            .min(MAX_EVENTS);
+        let limit = input.limit.map_or(MAX_EVENTS, |limit| limit.unsigned_abs() as usize).min(MAX_EVENTS);
         let (found, next) = page(events, &pattern, limit);
         Ok(FilterLogEventsResponse {
             events: Some(found),
@@ -72,10 +69,7 @@ fn page(
         if found.len() == limit || bytes > MAX_PAGE_BYTES {
             return (found, last);
         }
-        let position = Position {
-            timestamp_ms: event.timestamp_ms,
-            id: event.id,
-        };
+        let position = Position { timestamp_ms: event.timestamp_ms, id: event.id };
         last = Some(position);
         if pattern.matches(&event.message) {
             bytes += event.message.len();

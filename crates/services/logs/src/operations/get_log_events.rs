@@ -22,10 +22,7 @@ impl Handle<GetLogEvents> for Logs {
         input: GetLogEventsRequest,
     ) -> Result<GetLogEventsResponse, LogsFault> {
         let name = group::named(input.log_group_name.clone(), input.log_group_identifier.clone())?;
-        let streams = self
-            .store
-            .streams(&context.scope, &name, &input.log_stream_name)
-            .await?;
+        let streams = self.store.streams(&context.scope, &name, &input.log_stream_name).await?;
         if !streams.iter().any(|stream| stream.name == input.log_stream_name) {
             return Err(LogsFault::StreamMissing);
         }
@@ -40,10 +37,7 @@ impl Handle<GetLogEvents> for Logs {
             end_ms: input.end_time.map(|time| time.max(0).unsigned_abs()),
             beyond: sent.map(|(_, position)| position),
             backwards,
-            limit: input
-                .limit
-                .map_or(MAX_EVENTS, |limit| limit.unsigned_abs() as usize)
-                .min(MAX_EVENTS),
+            limit: input.limit.map_or(MAX_EVENTS, |limit| limit.unsigned_abs() as usize).min(MAX_EVENTS),
             stream_prefix: None,
         };
         let mut events = self.store.events(&context.scope, &name, query).await?;
@@ -52,13 +46,7 @@ impl Handle<GetLogEvents> for Logs {
             events.reverse();
         }
         // Where there is nothing, both tokens stay at the place that was asked for.
-        let here = sent.map_or(
-            Position {
-                timestamp_ms: 0,
-                id: 0,
-            },
-            |(_, position)| position,
-        );
+        let here = sent.map_or(Position { timestamp_ms: 0, id: 0 }, |(_, position)| position);
         let first = events.first().map_or(here, position);
         let last = events.last().map_or(here, position);
         Ok(GetLogEventsResponse {
@@ -70,10 +58,7 @@ impl Handle<GetLogEvents> for Logs {
 }
 
 fn position(event: &StoredEvent) -> Position {
-    Position {
-        timestamp_ms: event.timestamp_ms,
-        id: event.id,
-    }
+    Position { timestamp_ms: event.timestamp_ms, id: event.id }
 }
 
 /// A page holds at most a megabyte, and at least one event.

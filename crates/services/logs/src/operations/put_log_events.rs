@@ -30,16 +30,8 @@ impl Handle<PutLogEvents> for Logs {
         let group = self.store.group(&context.scope, &input.log_group_name).await?;
         let now_ms = self.clock.now_ms();
         let oldest_ms = now_ms.saturating_sub(MAX_AGE_MS);
-        let kept_ms = group
-            .retention_days
-            .map(|days| now_ms.saturating_sub(u64::from(days) * 24 * HOUR_MS));
-        let count = |before_ms: u64| {
-            input
-                .log_events
-                .iter()
-                .filter(|event| at(event) < before_ms)
-                .count()
-        };
+        let kept_ms = group.retention_days.map(|days| now_ms.saturating_sub(u64::from(days) * 24 * HOUR_MS));
+        let count = |before_ms: u64| input.log_events.iter().filter(|event| at(event) < before_ms).count();
         let too_old = count(oldest_ms);
         let expired = kept_ms.map_or(0, count);
         let too_new = count(now_ms + MAX_AHEAD_MS + 1);
@@ -49,30 +41,16 @@ impl Handle<PutLogEvents> for Logs {
             .iter()
             .take(too_new)
             .skip(first)
-            .map(|event| LogEvent {
-                timestamp_ms: at(event),
-                message: event.message.clone(),
-            })
+            .map(|event| LogEvent { timestamp_ms: at(event), message: event.message.clone() })
             .collect();
         let all = kept.len() == input.log_events.len();
-        self.store
-            .append(
-                &context.scope,
-                &input.log_group_name,
-                &input.log_stream_name,
-                kept,
-                false,
-            )
-            .await?;
+        self.store.append(&context.scope, &input.log_group_name, &input.log_stream_name, kept, false).await?;
         let info = RejectedLogEventsInfo {
             too_new_log_event_start_index: (too_new < input.log_events.len()).then_some(too_new as i32),
             too_old_log_event_end_index: (too_old > 0).then_some(too_old as i32),
             expired_log_event_end_index: (expired > too_old).then_some(expired as i32),
         };
-        let next = token::event_id(Position {
-            timestamp_ms: now_ms,
-            id: 0,
-        });
+        let next = token::event_id(Position { timestamp_ms: now_ms, id: 0 });
         Ok(PutLogEventsResponse {
             next_sequence_token: Some(next),
             rejected_log_events_info: (!all).then_some(info),
@@ -90,10 +68,7 @@ fn check(events: &[InputLogEvent]) -> Result<(), LogsFault> {
     if !events.is_sorted_by_key(at) {
         return refuse("Log events in a single PutLogEvents request must be in chronological order.");
     }
-    let bytes: usize = events
-        .iter()
-        .map(|event| event.message.len() + EVENT_OVERHEAD_BYTES)
-        .sum();
+    let bytes: usize = events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES).sum();
     if bytes > MAX_BATCH_BYTES {
         return refuse("Upload too large: the batch of log events exceeds 1048576 bytes.");
     }

@@ -32,9 +32,7 @@ impl Handle<PutRetentionPolicy> for Logs {
                 set.join(", ")
             )));
         }
-        self.store
-            .set_retention(&context.scope, &input.log_group_name, Some(days.unsigned_abs()))
-            .await?;
+        self.store.set_retention(&context.scope, &input.log_group_name, Some(days.unsigned_abs())).await?;
         Ok(PutRetentionPolicyResponse::default())
     }
 }
@@ -47,9 +45,7 @@ impl Handle<DeleteRetentionPolicy> for Logs {
         context: Context,
         input: DeleteRetentionPolicyRequest,
     ) -> Result<DeleteRetentionPolicyResponse, LogsFault> {
-        self.store
-            .set_retention(&context.scope, &input.log_group_name, None)
-            .await?;
+        self.store.set_retention(&context.scope, &input.log_group_name, None).await?;
         Ok(DeleteRetentionPolicyResponse::default())
     }
 }

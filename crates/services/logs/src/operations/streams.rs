@@ -15,9 +15,7 @@ impl Handle<CreateLogStream> for Logs {
         context: Context,
         input: CreateLogStreamRequest,
     ) -> Result<CreateLogStreamResponse, LogsFault> {
-        self.store
-            .create_stream(&context.scope, &input.log_group_name, &input.log_stream_name)
-            .await?;
+        self.store.create_stream(&context.scope, &input.log_group_name, &input.log_stream_name).await?;
         Ok(CreateLogStreamResponse::default())
     }
 }
@@ -30,9 +28,7 @@ impl Handle<DeleteLogStream> for Logs {
         context: Context,
         input: DeleteLogStreamRequest,
     ) -> Result<DeleteLogStreamResponse, LogsFault> {
-        self.store
-            .delete_stream(&context.scope, &input.log_group_name, &input.log_stream_name)
-            .await?;
+        self.store.delete_stream(&context.scope, &input.log_group_name, &input.log_stream_name).await?;
         Ok(DeleteLogStreamResponse::default())
     }
 }

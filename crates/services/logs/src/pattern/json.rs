@@ -52,9 +52,7 @@ pub(super) enum Text {
 impl Selector {
     pub(super) fn parse(text: &str) -> Result<Self, Invalid> {
         let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-        let mut parser = Parser {
-            rest: inner.ok_or_else(|| invalid("a brace is missing"))?,
-        };
+        let mut parser = Parser { rest: inner.ok_or_else(|| invalid("a brace is missing"))? };
         let selector = parser.or(0)?;
         parser.skip();
         if !parser.rest.is_empty() {
@@ -76,9 +74,9 @@ impl Selector {
 impl Test {
     fn holds(&self, found: &Value) -> bool {
         match self {
-            Test::Compare(operator, wanted) => found
-                .as_f64()
-                .is_some_and(|number| operator.holds(number, *wanted)),
+            Test::Compare(operator, wanted) => {
+                found.as_f64().is_some_and(|number| operator.holds(number, *wanted))
+            }
             Test::Is(text) => shown(found).is_some_and(|found| text.matches(&found)),
             Test::IsNot(text) => shown(found).is_some_and(|found| !text.matches(&found)),
             Test::Equals(value) => found == value,
@@ -197,11 +195,7 @@ impl Parser<'_> {
         }
         if self.take("(") {
             let inner = self.or(depth + 1)?;
-            return if self.take(")") {
-                Ok(inner)
-            } else {
-                Err(invalid("a parenthesis is not closed"))
-            };
+            return if self.take(")") { Ok(inner) } else { Err(invalid("a parenthesis is not closed")) };
         }
         let path = self.path()?;
         let test = self.test()?;
@@ -214,11 +208,7 @@ impl Parser<'_> {
         }
         let mut path = Vec::new();
         loop {
-            if let Some(rest) = self
-                .rest
-                .strip_prefix('[')
-                .or_else(|| self.rest.strip_prefix(".["))
-            {
+            if let Some(rest) = self.rest.strip_prefix('[').or_else(|| self.rest.strip_prefix(".[")) {
                 let end = rest.find(']').ok_or_else(|| invalid("a bracket is not closed"))?;
                 let inner = rest[..end].trim();
                 self.rest = &rest[end + 1..];
@@ -247,11 +237,9 @@ impl Parser<'_> {
             return Ok(Test::NotExists);
         }
         if self.take("IS") {
-            for (word, value) in [
-                ("TRUE", Value::Bool(true)),
-                ("FALSE", Value::Bool(false)),
-                ("NULL", Value::Null),
-            ] {
+            for (word, value) in
+                [("TRUE", Value::Bool(true)), ("FALSE", Value::Bool(false)), ("NULL", Value::Null)]
+            {
                 if self.take(word) {
                     return Ok(Test::Equals(value));
                 }
@@ -266,10 +254,7 @@ impl Parser<'_> {
             ("<", Operator::Less),
             (">", Operator::Greater),
         ];
-        let operator = operators
-            .into_iter()
-            .find(|(word, _)| self.take(word))
-            .map(|(_, operator)| operator);
+        let operator = operators.into_iter().find(|(word, _)| self.take(word)).map(|(_, operator)| operator);
         let operator = operator.ok_or_else(|| invalid("a comparison is missing"))?;
         self.operand(operator)
     }
@@ -284,16 +269,10 @@ impl Parser<'_> {
         let parts = |value: &str| Text::Wildcard(value.split('*').map(str::to_owned).collect());
         for (quote, is_regex) in [('"', false), ('%', true)] {
             if let Some(rest) = self.rest.strip_prefix(quote) {
-                let end = rest
-                    .find(quote)
-                    .ok_or_else(|| invalid("a quotation is not closed"))?;
+                let end = rest.find(quote).ok_or_else(|| invalid("a quotation is not closed"))?;
                 let (value, after) = (&rest[..end], &rest[end + 1..]);
                 self.rest = after;
-                return text(if is_regex {
-                    Text::Regex(regex(value)?)
-                } else {
-                    parts(value)
-                });
+                return text(if is_regex { Text::Regex(regex(value)?) } else { parts(value) });
             }
         }
         let end = self
@@ -315,15 +294,9 @@ fn step(inner: &str) -> Result<Step, Invalid> {
         return Ok(Step::Any);
     }
     for quote in ['\'', '"'] {
-        if let Some(key) = inner
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-        {
+        if let Some(key) = inner.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
             return Ok(Step::Key(key.to_owned()));
         }
     }
-    inner
-        .parse()
-        .map(Step::Index)
-        .map_err(|_| invalid("an index is a number, * or a quoted name"))
+    inner.parse().map(Step::Index).map_err(|_| invalid("an index is a number, * or a quoted name"))
 }

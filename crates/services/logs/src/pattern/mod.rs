@@ -35,9 +35,7 @@ impl Pattern {
             None => Kind::Everything,
             Some('{') => Kind::Json(Selector::parse(text)?),
             Some('[') => {
-                return Err(Invalid(
-                    "Space-delimited filter patterns are not available here yet".into(),
-                ));
+                return Err(Invalid("Space-delimited filter patterns are not available here yet".into()));
             }
             Some(_) => Kind::Terms(Terms::parse(text)?),
         }))
@@ -68,9 +66,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, message: &str) -> bool {
-        Pattern::parse(pattern)
-            .unwrap_or_else(|error| panic!("{pattern}: {error:?}"))
-            .matches(message)
+        Pattern::parse(pattern).unwrap_or_else(|error| panic!("{pattern}: {error:?}")).matches(message)
     }
 
     #[test]
@@ -127,16 +123,9 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_refused() {
-        for pattern in [
-            "\"open",
-            "{ $.a }",
-            "{ $.a = }",
-            "{ a = 1 }",
-            "{ ($.a = 1 }",
-            "%[%",
-            "{ $.a = 1 } x",
-            "[a, b]",
-        ] {
+        for pattern in
+            ["\"open", "{ $.a }", "{ $.a = }", "{ a = 1 }", "{ ($.a = 1 }", "%[%", "{ $.a = 1 } x", "[a, b]"]
+        {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");
         }
         assert!(Pattern::parse(&format!("{{ {}$.a = 1", "(".repeat(500))).is_err());

@@ -26,11 +26,7 @@ impl Term {
 
 impl Terms {
     pub(super) fn parse(text: &str) -> Result<Self, Invalid> {
-        let mut terms = Terms {
-            all: Vec::new(),
-            any: Vec::new(),
-            none: Vec::new(),
-        };
+        let mut terms = Terms { all: Vec::new(), any: Vec::new(), none: Vec::new() };
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             if first.is_whitespace() {

@@ -1,0 +1,57 @@
+# What a newcomer types: `make run` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+PYTHON ?= python3
+VENV := .venv
+CACHE := .cache
+RUNTIMES := $(CACHE)/runtimes
+DATA_DIR ?= .lambent
+export LAMBENT_RUNTIMES_DIR ?= $(CURDIR)/$(RUNTIMES)
+
+.PHONY: help run test lint unit e2e bench fmt tools runtimes
+
+help: ## List what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: tools ## Build, install runtimes, start the server
+	$(CARGO) build --release --package lambent
+	target/release/lambent runtime install
+	target/release/lambent serve --data-dir $(DATA_DIR)
+
+test: tools lint unit e2e ## Everything that has to hold
+
+lint: ## Formatting, generated code, arrows, sizes, clippy
+	$(CARGO) fmt --check
+	$(CARGO) xtask codegen --check
+	$(CARGO) xtask arrows
+	$(CARGO) xtask tidy
+	$(CARGO) clippy --workspace --all-targets --quiet -- --deny warnings
+
+unit: ## Tests of the crates
+	$(CARGO) test --workspace --quiet
+
+e2e: $(VENV)/installed ## The real binary with real clients
+	$(CARGO) build --package lambent
+	target/debug/lambent runtime install
+	tests/aws-cli-v2 $(CACHE)
+	$(VENV)/bin/python -m pytest -q tests/e2e
+
+bench: tools ## Times of invokes and starts, beside the floors
+	$(CARGO) build --release --package lambent
+	target/release/lambent runtime install python3.12 provided.al2023
+	$(PYTHON) benches/bench.py target/release/lambent
+
+fmt: ## Format the code
+	$(CARGO) fmt
+
+$(VENV)/installed: tests/requirements.txt
+	$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv does not work: install the package python3-venv"; exit 1; }
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	touch $@
+
+tools:
+	@need() { command -v $$1 >/dev/null || { echo "$$1 is missing: install $$2"; exit 1; }; }; \
+	need $(CARGO) "Rust 1.95 or later (rustup)" && need cc "a C compiler (package gcc)" && \
+	need $(PYTHON) "Python 3 (package python3)" && need npm "npm (package npm)" && need tar "the package tar"
