@@ -136,6 +136,8 @@ class RuntimeApi {
     this.host = address;
     this.buffer = Buffer.alloc(0);
     this.waiting = [];
+    // Answers that came before anybody asked: one packet can hold two.
+    this.answers = [];
     this.socket = net.connect({ host, port: Number(port || 80), noDelay: true });
     this.socket.setNoDelay(true);
     this.socket.on('data', (data) => this.received(data));
@@ -160,12 +162,15 @@ class RuntimeApi {
       if (this.buffer.length < total) return;
       const body = this.buffer.subarray(end + 4, total);
       this.buffer = this.buffer.subarray(total);
+      const answer = { status: Number(lines[0].split(' ')[1]), headers, body };
       const waiter = this.waiting.shift();
-      if (waiter) waiter({ status: Number(lines[0].split(' ')[1]), headers, body });
+      if (waiter) waiter(answer);
+      else this.answers.push(answer);
     }
   }
 
   answer() {
+    if (this.answers.length) return Promise.resolve(this.answers.shift());
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 

@@ -73,6 +73,11 @@ class TextFormatter(logging.Formatter):
         return super().format(record) + "\n"
 
 
+def plain_frames(trace):
+    """Frames without the columns that newer Pythons underline: AWS's traces have none."""
+    return [(frame.filename, frame.lineno, frame.name, frame.line) for frame in traceback.extract_tb(trace)]
+
+
 class JsonFormatter(logging.Formatter):
     converter = time.gmtime
     STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "taskName"}
@@ -86,7 +91,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             kind, value, trace = record.exc_info
-            entry["stackTrace"] = traceback.format_list(traceback.extract_tb(trace))
+            entry["stackTrace"] = traceback.format_list(plain_frames(trace))
             entry["errorType"] = kind.__name__ if kind else None
             entry["errorMessage"] = str(value)
             entry["location"] = "%s:%s:%d" % (record.pathname, record.funcName, record.lineno)
@@ -243,9 +248,9 @@ def error_body(message, kind, trace, request_id):
 
 
 def user_trace(trace):
-    frames = traceback.extract_tb(trace)
+    frames = plain_frames(trace)
     for index, frame in enumerate(frames):
-        if frame.filename != __file__ and "importlib" not in frame.filename:
+        if frame[0] != __file__ and "importlib" not in frame[0]:
             return traceback.format_list(frames[index:])
     return []
 

@@ -151,9 +151,10 @@ impl Reader {
                 self.current = Some((head, body));
                 break;
             }
-            let close = head.close;
+            // A poll is answered later; who asked for a close with it closes by itself when it has its event.
+            let close = head.close && head.call != Call::Next;
             self.handle(head, body, connection, endpoint);
-            if close && !self.polling {
+            if close {
                 connection.flush();
                 connection.open.set(false);
                 return Ok(());
