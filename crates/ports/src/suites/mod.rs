@@ -1,4 +1,5 @@
 //! Conformance suites, one module per port. An implementation runs them in its own tests.
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a suite reports by panicking")]
 
+pub mod sandbox;
 pub mod store;
