@@ -38,12 +38,7 @@ impl FsBlobs {
         if path.exists() {
             return Ok(sha256);
         }
-        let no_space = |error: io::Error| match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                BlobError::NoSpace { bytes: bytes.len() as u64 }
-            }
-            _ => BlobError::Io(error),
-        };
+        let no_space = |error| blob_error(error, bytes.len() as u64);
         let shard = path.parent().unwrap_or(&self.dir);
         std::fs::create_dir_all(shard).map_err(no_space)?;
         let temporary = self.dir.join("incoming").join(temporary_name(&sha256));
@@ -55,6 +50,14 @@ impl FsBlobs {
         sync_dir(shard)?;
         sync_dir(&self.dir)?;
         Ok(sha256)
+    }
+}
+
+/// Says a full disk as such; `bytes` is what did not fit.
+pub(crate) fn blob_error(error: io::Error, bytes: u64) -> BlobError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => BlobError::NoSpace { bytes },
+        _ => BlobError::Io(error),
     }
 }
 

@@ -9,8 +9,15 @@ use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_BYTES, MAX_ZIP_ENTRIES}
 use lambent_ports::code::CodeError;
 use zip::ZipArchive;
 
+use crate::blobs::blob_error;
+
 /// Longest target of a link; the kernel's own limit.
 const MAX_LINK_BYTES: u64 = 4_096;
+
+/// Links followed for one link; the kernel's own limit.
+const MAX_LINK_HOPS: usize = 40;
+/// Path components followed for all links together: bounds the work that a small zip can ask for.
+const MAX_LINK_STEPS: usize = 4_000_000;
 
 pub(crate) type Archive = ZipArchive<Cursor<Bytes>>;
 
@@ -51,6 +58,10 @@ pub(crate) fn entries(zip: &Bytes) -> Result<(Archive, Vec<Entry>), CodeError> {
     if archive.len() > MAX_ZIP_ENTRIES {
         return Err(unreadable("too many entries"));
     }
+    // The reader keeps one entry per name and is silent about the others.
+    if listed(zip, archive.central_directory_start()) != archive.len() {
+        return Err(unreadable("a name is there twice"));
+    }
     let mut entries = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
         entries.extend(entry(&mut archive, index)?);
@@ -59,7 +70,22 @@ pub(crate) fn entries(zip: &Bytes) -> Result<(Archive, Vec<Entry>), CodeError> {
         return Err(CodeError::Empty);
     }
     check_tree(&entries)?;
+    check_links(&entries)?;
     Ok((archive, entries))
+}
+
+/// Entries of the central directory, counted by walking over it.
+fn listed(zip: &[u8], central_directory_start: u64) -> usize {
+    const HEADER_BYTES: usize = 46;
+    let mut rest =
+        usize::try_from(central_directory_start).ok().and_then(|start| zip.get(start..)).unwrap_or(&[]);
+    let mut count = 0;
+    while rest.len() >= HEADER_BYTES && rest.starts_with(b"PK\x01\x02") {
+        let length = |at: usize| usize::from(u16::from_le_bytes([rest[at], rest[at + 1]]));
+        rest = rest.get(HEADER_BYTES + length(28) + length(30) + length(32)..).unwrap_or(&[]);
+        count += 1;
+    }
+    count
 }
 
 fn entry(archive: &mut Archive, index: usize) -> Result<Option<Entry>, CodeError> {
@@ -75,7 +101,6 @@ fn entry(archive: &mut Archive, index: usize) -> Result<Option<Entry>, CodeError
         0o120_000 => {
             let mut target = String::new();
             file.by_ref().take(MAX_LINK_BYTES).read_to_string(&mut target).map_err(unreadable)?;
-            check_link(&path, &target)?;
             Kind::Link { target }
         }
         _ => return Err(unreadable(format!("{name} is neither file, directory nor link"))),
@@ -100,22 +125,51 @@ fn parts(name: &str) -> Result<Option<Vec<String>>, CodeError> {
     Ok((!path.is_empty()).then_some(path))
 }
 
-/// A link may point anywhere inside the package.
-fn check_link(path: &[String], target: &str) -> Result<(), CodeError> {
-    let mut depth = path.len() as i64 - 1;
-    let outside = target.starts_with('/')
-        || target.is_empty()
-        || target.contains('\0')
-        || target.split('/').any(|part| {
-            depth += match part {
-                "" | "." => 0,
-                ".." => -1,
-                _ => 1,
-            };
-            depth < 0
-        });
-    if outside {
-        return Err(unreadable(format!("{} links out of the package", path.join("/"))));
+/// A link may point anywhere inside the package, also through other links. Resolved as the kernel does it: `..` after
+/// a link leaves the link's target, not its name, so that counting by letters would let a chain of links out.
+fn check_links(entries: &[Entry]) -> Result<(), CodeError> {
+    let links: HashMap<&[String], &str> = entries
+        .iter()
+        .filter_map(|entry| match &entry.kind {
+            Kind::Link { target } => Some((entry.path.as_slice(), target.as_str())),
+            _ => None,
+        })
+        .collect();
+    let mut steps = 0;
+    for path in links.keys() {
+        resolve(path, &links, &mut steps)
+            .map_err(|reason| unreadable(format!("{} {reason}", path.join("/"))))?;
+    }
+    Ok(())
+}
+
+fn resolve(path: &[String], links: &HashMap<&[String], &str>, steps: &mut usize) -> Result<(), &'static str> {
+    let mut at: Vec<String> = Vec::new();
+    let mut ahead: Vec<&str> = path.iter().rev().map(String::as_str).collect();
+    let mut hops = 0;
+    while let Some(part) = ahead.pop() {
+        *steps += 1;
+        if *steps > MAX_LINK_STEPS {
+            return Err("is one of too many links");
+        }
+        match part {
+            "" | "." => {}
+            ".." => drop(at.pop().ok_or("links out of the package")?),
+            name => {
+                at.push(name.to_owned());
+                if let Some(target) = links.get(at.as_slice()) {
+                    hops += 1;
+                    if hops > MAX_LINK_HOPS {
+                        return Err("links in circles");
+                    }
+                    if target.is_empty() || target.starts_with('/') || target.contains('\0') {
+                        return Err("links out of the package");
+                    }
+                    at.pop();
+                    ahead.extend(target.split('/').rev());
+                }
+            }
+        }
     }
     Ok(())
 }
@@ -124,6 +178,10 @@ fn check_link(path: &[String], target: &str) -> Result<(), CodeError> {
 fn check_tree(entries: &[Entry]) -> Result<(), CodeError> {
     let mut seen: HashMap<&[String], bool> = HashMap::new();
     for entry in entries {
+        // Directories that names merely imply take inodes too.
+        if seen.len() > MAX_ZIP_ENTRIES {
+            return Err(unreadable("too many entries"));
+        }
         let directory = entry.kind == Kind::Directory;
         for end in 1..entry.path.len() {
             if seen.insert(&entry.path[..end], true) == Some(false) {
@@ -167,6 +225,6 @@ pub(crate) fn copy(
         if *total > MAX_UNZIPPED_BYTES {
             return Err(CodeError::TooLargeUnpacked);
         }
-        into.write_all(&buffer[..count]).map_err(lambent_ports::blob::BlobError::Io)?;
+        into.write_all(&buffer[..count]).map_err(|error| blob_error(error, count as u64))?;
     }
 }

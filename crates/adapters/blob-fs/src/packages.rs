@@ -87,7 +87,7 @@ impl CodeStore for FsCode {
             return Ok(tree);
         }
         let lock = self.lock(sha256);
-        let _turn = lock.lock().await;
+        let turn = lock.lock_owned().await;
         if tree.is_dir() {
             return Ok(tree);
         }
@@ -98,7 +98,12 @@ impl CodeStore for FsCode {
             )))
         })?;
         let (trees, made) = (self.trees.clone(), tree.clone());
-        blocking(move || unpack_new(&trees, &made, sha256, &zip)).await?;
+        blocking(move || {
+            // Held by the work, not by who asked for it: a caller that gives up does not let a second one begin.
+            let _turn = turn;
+            unpack_new(&trees, &made, sha256, &zip)
+        })
+        .await?;
         Ok(tree)
     }
 
@@ -113,8 +118,11 @@ impl CodeStore for FsCode {
             for entry in std::fs::read_dir(&trees).map_err(BlobError::Io)? {
                 let entry = entry.map_err(BlobError::Io)?;
                 let sha256 = entry.file_name().to_str().and_then(CodeSha256::from_hex);
-                if sha256.is_some_and(|sha256| !keep.contains(&sha256)) {
-                    std::fs::remove_dir_all(entry.path()).map_err(BlobError::Io)?;
+                if let Some(sha256) = sha256.filter(|sha256| !keep.contains(sha256)) {
+                    // Out of its name first: a crash half-way must not leave a part that looks whole.
+                    let leaving = trees.join("incoming").join(temporary_name(&sha256));
+                    std::fs::rename(entry.path(), &leaving).map_err(BlobError::Io)?;
+                    std::fs::remove_dir_all(leaving).map_err(BlobError::Io)?;
                 }
             }
             Ok(())

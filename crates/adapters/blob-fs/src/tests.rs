@@ -150,3 +150,84 @@ async fn blobs_are_kept_by_their_hash() {
     blobs.delete(sha256).await.unwrap();
     assert_eq!(blobs.get(CodeSha256([0; 32])).await.unwrap(), None);
 }
+
+fn link(writer: &mut ZipWriter<Cursor<Vec<u8>>>, name: &str, target: &str) {
+    writer.add_symlink(name, target, SimpleFileOptions::default()).unwrap();
+}
+
+#[tokio::test]
+async fn a_chain_of_links_that_leaves_the_tree_is_refused() {
+    let (dir, code) = code();
+    std::fs::write(dir.path().join("outside"), b"host file").unwrap();
+    let package = zip(&|writer| {
+        file(writer, "s/t/f", 0o644, b"x");
+        link(writer, "s/t/up", "../..");
+        // By letters inside (s/outside... three down, two up); on disk: root/../../outside.
+        link(writer, "escape", "s/t/up/../../outside");
+    });
+    match code.check(package.clone()).await {
+        Err(CodeError::Unreadable(_)) => {}
+        other => {
+            let found = code.put(package).await.unwrap();
+            let tree = code.unpacked(found.sha256).await.unwrap();
+            panic!(
+                "check: {other:?}; reads through link: {:?}",
+                std::fs::read_to_string(tree.join("escape"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_name_twice_is_refused() {
+    let (_dir, code) = code();
+    let mut bytes = zip(&|writer| {
+        file(writer, "aaaa", 0o644, b"first");
+        file(writer, "bbbb", 0o644, b"other");
+    })
+    .to_vec();
+    while let Some(at) = bytes.windows(4).position(|window| window == b"bbbb") {
+        bytes[at..at + 4].copy_from_slice(b"aaaa");
+    }
+    let result = code.check(Bytes::from(bytes)).await;
+    assert!(matches!(result, Err(CodeError::Unreadable(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn implied_directories_count_as_entries() {
+    let (_dir, code) = code();
+    // 1,000 entries that would make 400,000 directories.
+    let package = zip(&|writer| {
+        for number in 0..1_000 {
+            file(writer, &format!("{number}/{}f", "d/".repeat(400)), 0o644, b"");
+        }
+    });
+    let result = code.check(package).await;
+    assert!(result.is_err(), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_cancelled_caller_does_not_spoil_the_next() {
+    use std::future::Future;
+    let (_dir, code) = code();
+    let package = zip(&|writer| {
+        for number in 0..3_000 {
+            file(writer, &format!("f{number}"), 0o644, b"x");
+        }
+    });
+    let found = code.put(package).await.unwrap();
+    let mut first = Box::pin(code.unpacked(found.sha256));
+    let incoming = _dir.path().join("code/incoming");
+    std::future::poll_fn(|cx| {
+        assert!(first.as_mut().poll(cx).is_pending());
+        if std::fs::read_dir(&incoming).unwrap().next().is_some() {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+    drop(first);
+    let second = code.unpacked(found.sha256).await;
+    assert!(second.is_ok(), "{second:?}");
+}

@@ -6,11 +6,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use lambent_ports::blob::BlobError;
 use lambent_ports::code::CodeError;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
 
+use crate::blobs::blob_error;
 use crate::inspect::{Archive, Entry, Kind, copy};
 
 /// Unpacks into `dir`, which is new and empty, and brings it to disk.
@@ -43,7 +43,7 @@ pub(crate) fn unpack(archive: &mut Archive, entries: &[Entry], dir: &Path) -> Re
 }
 
 fn io(errno: Errno) -> CodeError {
-    CodeError::Blob(BlobError::Io(io::Error::from(errno)))
+    CodeError::Blob(blob_error(io::Error::from(errno), 0))
 }
 
 fn beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, CodeError> {

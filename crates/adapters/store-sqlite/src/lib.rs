@@ -151,3 +151,13 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+fn open_with_max_pages(dir: &Path, pages: i64) -> Arc<SqliteStore> {
+    let path = dir.join("lambent.sqlite");
+    let key = Arc::new(EnvironmentKey::open(&dir.join("keys"), &lambent_kit::random::SystemRandom).unwrap());
+    let connection = open_connection(&path).unwrap();
+    connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let readers = Arc::new(Readers::new(path, Arc::clone(&key)));
+    Arc::new(SqliteStore { writer: Writer::start(connection, key).unwrap(), readers })
+}

@@ -85,3 +85,45 @@ fn a_data_directory_has_one_server() {
     drop(held);
     DataDirLock::acquire(dir.path()).unwrap();
 }
+
+/// A write that SQLite rolls the whole transaction back for must not let its neighbours commit on their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_in_a_group_leaves_nothing_unannounced() {
+    use lambent_ports::store::{Change, ChangeListener};
+    use std::collections::BTreeSet;
+    use std::sync::Mutex;
+    struct Seen(Mutex<BTreeSet<String>>);
+    impl ChangeListener for Seen {
+        fn changed(&self, change: &Change) {
+            if let Change::Put(function) = change {
+                self.0.lock().unwrap().insert(function.key.name.to_string());
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = crate::review_open_with_max_pages(dir.path(), 40);
+    let seen = Arc::new(Seen(Mutex::default()));
+    store.subscribe(Arc::clone(&seen) as _).await.unwrap();
+    let tasks: Vec<_> = (0..200)
+        .map(|number| {
+            let mut function = suite::function(&format!("f{number}"));
+            // Big ones fill the file, small ones between them still fit.
+            let size = if number % 2 == 0 { 30_000 } else { 1 };
+            function.configuration.description = "x".repeat(size);
+            function.deployed = None;
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { (number, store.create(function).await) })
+        })
+        .collect();
+    let mut acknowledged = BTreeSet::new();
+    for task in tasks {
+        let (number, result) = task.await.unwrap();
+        if result.is_ok() {
+            acknowledged.insert(format!("f{number}"));
+        }
+    }
+    let stored: BTreeSet<_> = store.all().await.unwrap().iter().map(|f| f.key.name.to_string()).collect();
+    let seen = seen.0.lock().unwrap().clone();
+    assert_eq!(stored, acknowledged, "stored differs from acknowledged");
+    assert_eq!(seen, stored, "the listener differs from the store");
+}

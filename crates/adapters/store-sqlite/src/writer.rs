@@ -76,18 +76,33 @@ impl State {
                     subscribers.push((listener, done));
                     continue;
                 }
-                (Ok(()), write) => self.apply(write).map(|change| changes.push(change)),
+                // SQLite ends the whole transaction on a full disk or an IO error. Going on would commit each later
+                // write by itself, unseen by the listeners.
+                (Ok(()), _) if self.connection.is_autocommit() => {
+                    Err(unavailable("the group was rolled back"))
+                }
+                (Ok(()), write) => self.in_savepoint(write).map(|change| changes.push(change)),
             };
             answers.push((result, done));
         }
-        let committed = began.and_then(|()| self.connection.execute_batch("COMMIT"));
-        if let Err(error) = &committed {
+        if began.is_ok() && self.connection.is_autocommit() {
+            changes.clear();
+            for (result, _) in &mut answers {
+                if result.is_ok() {
+                    *result = Err(unavailable("rolled back with its group"));
+                }
+            }
+        } else if began.is_ok()
+            && let Err(error) = self.connection.execute_batch("COMMIT")
+        {
             let _ = self.connection.execute_batch("ROLLBACK");
             changes.clear();
             for (result, _) in &mut answers {
-                // A failed COMMIT may have reached the disk.
-                *result =
-                    Err(StoreError::Unavailable { message: error.to_string(), may_have_happened: true });
+                // A failed COMMIT may have reached the disk; what was refused before it has not.
+                if result.is_ok() {
+                    *result =
+                        Err(StoreError::Unavailable { message: error.to_string(), may_have_happened: true });
+                }
             }
         }
         for change in &changes {
@@ -109,7 +124,18 @@ impl State {
         Ok(())
     }
 
-    /// One write in the open transaction. It fails before it changes anything, or not at all.
+    /// One write of the group: what it did is undone when it fails half-way, without touching its neighbours.
+    fn in_savepoint(&self, write: Write) -> Result<Change, StoreError> {
+        self.connection.execute_batch("SAVEPOINT one").map_err(unavailable)?;
+        let result = self.apply(write);
+        if !self.connection.is_autocommit() {
+            let end = if result.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
+            self.connection.execute_batch(end).map_err(unavailable)?;
+        }
+        result
+    }
+
+    /// One write in the open transaction.
     fn apply(&self, write: Write) -> Result<Change, StoreError> {
         match write {
             Write::Create(function) => {
