@@ -130,7 +130,12 @@ pub trait LogStore: Send + Sync {
     /// Deletes a stream with its events.
     async fn delete_stream(&self, scope: &Scope, group: &str, name: &str) -> Result<(), LogStoreError>;
     /// Every stream of a group with a name that begins so, in order of their names.
-    async fn streams(&self, scope: &Scope, group: &str, prefix: &str) -> Result<Vec<LogStream>, LogStoreError>;
+    async fn streams(
+        &self,
+        scope: &Scope,
+        group: &str,
+        prefix: &str,
+    ) -> Result<Vec<LogStream>, LogStoreError>;
     /// Adds events, on disk before it returns. With `create`, group and stream are made when they are missing.
     async fn append(
         &self,
@@ -141,7 +146,12 @@ pub trait LogStore: Send + Sync {
         create: bool,
     ) -> Result<(), LogStoreError>;
     /// Events in order.
-    async fn events(&self, scope: &Scope, group: &str, query: EventQuery) -> Result<Vec<StoredEvent>, LogStoreError>;
+    async fn events(
+        &self,
+        scope: &Scope,
+        group: &str,
+        query: EventQuery,
+    ) -> Result<Vec<StoredEvent>, LogStoreError>;
     /// Drops what is older than its group keeps, and the oldest of all while there is more than the store may hold.
     async fn expire(&self) -> Result<(), LogStoreError>;
 }

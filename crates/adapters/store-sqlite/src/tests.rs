@@ -101,7 +101,7 @@ async fn a_full_disk_in_a_group_leaves_nothing_unannounced() {
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    let store = crate::review_open_with_max_pages(dir.path(), 40);
+    let store = crate::open_with_max_pages(dir.path(), 40);
     let seen = Arc::new(Seen(Mutex::default()));
     store.subscribe(Arc::clone(&seen) as _).await.unwrap();
     let tasks: Vec<_> = (0..200)

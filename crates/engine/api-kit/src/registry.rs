@@ -54,13 +54,16 @@ pub trait Handle<O: Operation>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<O::Output, Self::Fault>> + Send;
 }
 
+/// Labels of the path by name.
+type Labels = Vec<(&'static str, String)>;
+type Call<S, F> = fn(Arc<S>, Labels, ApiRequest) -> Answer<F>;
 type Answer<F> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, F>> + Send>>;
 
 /// A line of `OPERATIONS`.
 pub struct Entry<S, F> {
     /// Name in the model.
     pub name: &'static str,
-    call: fn(Arc<S>, Vec<(&'static str, String)>, ApiRequest) -> Answer<F>,
+    call: Call<S, F>,
 }
 
 impl<S: Send + Sync + 'static, F: ServiceFault> Entry<S, F> {
@@ -74,7 +77,7 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Entry<S, F> {
     }
 }
 
-fn call<S, O, F>(service: Arc<S>, labels: Vec<(&'static str, String)>, request: ApiRequest) -> Answer<F>
+fn call<S, O, F>(service: Arc<S>, labels: Labels, request: ApiRequest) -> Answer<F>
 where
     O: Operation,
     S: Handle<O, Fault = F>,
@@ -144,7 +147,7 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
         }
     }
 
-    fn find(&self, request: &ApiRequest) -> Option<(String, Vec<(&'static str, String)>)> {
+    fn find(&self, request: &ApiRequest) -> Option<(String, Labels)> {
         match self.protocol {
             Protocol::RestJson => {
                 let query = request.uri.query().unwrap_or_default();

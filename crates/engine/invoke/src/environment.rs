@@ -8,28 +8,32 @@
 //! After a timeout or a crash every process is killed; the sandbox stays, and with it `/tmp` (recorded): the next
 //! invoke boots again within its own time.
 
+mod events;
+mod parts;
+
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lambent_domain::{Fault, RequestId, limits};
-use lambent_ports::code::CodeStore;
-use lambent_ports::runtime_api::{Refused, RuntimeChannel, RuntimeEvent, RuntimeEvents};
-use lambent_ports::runtimes::{Command, ResolvedRuntime};
-use lambent_ports::sandbox::{Exit, Mount, Process, Sandbox, SandboxError, SandboxSpec};
+use lambent_domain::{Fault, limits};
+use lambent_ports::runtime_api::{RuntimeChannel, RuntimeEvent};
+use lambent_ports::runtimes::ResolvedRuntime;
+use lambent_ports::sandbox::{Exit, Process, Sandbox, SandboxError};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::failure::{Failure, ReportStatus};
-use crate::log::{EnvironmentLog, InitPhase, LogTarget, Report};
+use crate::log::{EnvironmentLog, InitPhase, Report};
 use crate::metrics::{add, subtract};
 use crate::pool::Pool;
-use crate::process_env::{ProcessEnv, log_stream_name};
+use crate::process_env::ProcessEnv;
 use crate::run::{Ended, Flight};
 use crate::shard::Shard;
+use events::Events;
+use parts::{command, internal, log_target, spec, unpacked};
 
 /// Where runtimes for `provided*` look, as AWS names them in its error.
 const NO_BOOTSTRAP: &str = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
@@ -414,140 +418,4 @@ impl Drop for Environment {
             subtract(&shard.metrics.environments, 1);
         }
     }
-}
-
-/// The Runtime API's view of an environment.
-struct Events(Weak<Environment>);
-
-impl Events {
-    fn environment(&self) -> Result<Rc<Environment>, Refused> {
-        self.0.upgrade().ok_or(Refused::WrongState { from: "Exited", to: "Ready" })
-    }
-
-    fn finish(&self, request_id: RequestId, result: Result<Bytes, Failure>) -> Result<(), Refused> {
-        let environment = self.environment()?;
-        let running = environment.state.borrow().flight.as_ref().map(|flight| flight.request_id);
-        if running != Some(request_id) {
-            return Err(Refused::UnknownRequestId);
-        }
-        environment.end(result);
-        Ok(())
-    }
-}
-
-impl RuntimeEvents for Events {
-    fn next_requested(&self) -> Result<(), Refused> {
-        let environment = self.environment()?;
-        let phase = environment.state.borrow().phase;
-        match phase {
-            Phase::Starting => {
-                let mut state = environment.state.borrow_mut();
-                state.phase = Phase::Ready;
-                if let Some(booting) = state.booting.take() {
-                    let _ = booting.send(Ok(()));
-                }
-            }
-            Phase::Responded => {
-                let mut state = environment.state.borrow_mut();
-                state.phase = Phase::Ready;
-                state.back_by = None;
-                drop(state);
-                environment.pool.release(Rc::clone(&environment));
-            }
-            Phase::Ready => {}
-            Phase::Busy => {
-                let undelivered = environment
-                    .state
-                    .borrow()
-                    .flight
-                    .as_ref()
-                    .is_some_and(|flight| flight.undelivered.is_some());
-                if !undelivered {
-                    return Err(Refused::WrongState { from: "Running", to: "Ready" });
-                }
-                let channel = environment.channel.borrow().clone();
-                if let Some(channel) = channel {
-                    environment.deliver(&*channel);
-                }
-            }
-            Phase::Stopped => {
-                return Err(Refused::WrongState { from: "Exited", to: "Ready" });
-            }
-        }
-        Ok(())
-    }
-
-    fn response(&self, request_id: RequestId, body: Option<Bytes>) -> Result<(), Refused> {
-        self.finish(request_id, body.ok_or(Failure::ResponseTooLarge))
-    }
-
-    fn error(&self, request_id: RequestId, error_type: Option<&str>, body: Bytes) -> Result<(), Refused> {
-        self.finish(request_id, Err(Failure::Reported { error_type: error_type.map(str::to_owned), body }))
-    }
-
-    fn init_error(&self, error_type: Option<&str>, body: Bytes) -> Result<(), Refused> {
-        let environment = self.environment()?;
-        let phase = environment.state.borrow().phase;
-        if phase != Phase::Starting {
-            return Err(Refused::WrongState { from: "Ready", to: "InitError" });
-        }
-        environment.boot_failed(Failure::Reported { error_type: error_type.map(str::to_owned), body });
-        Ok(())
-    }
-}
-
-async fn unpacked(code: &dyn CodeStore, pool: &Pool) -> Result<std::path::PathBuf, Fault> {
-    code.unpacked(pool.deployment.code.sha256).await.map_err(internal)
-}
-
-fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: &std::path::Path) -> SandboxSpec {
-    let configuration = &pool.deployment.configuration;
-    let mut mounts = runtime.mounts.clone();
-    mounts.push(Mount { host: code.to_owned(), guest: "/var/task".into() });
-    SandboxSpec {
-        id: shard.random.bytes16().iter().map(|byte| format!("{byte:02x}")).collect(),
-        mounts,
-        memory_mb: configuration.memory_mb,
-        tmp_mb: configuration.ephemeral_storage_mb,
-        processes: limits::PROCESSES,
-        open_files: limits::OPEN_FILES,
-    }
-}
-
-fn log_target(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime) -> LogTarget {
-    let (key, configuration) = (&pool.key, &pool.deployment.configuration);
-    let date = lambent_kit::utc::slashed_date(shard.clock.now_ms());
-    let region = &key.scope.region;
-    LogTarget {
-        scope: key.scope.clone(),
-        function_name: key.name.as_str().to_owned(),
-        function_arn: key.arn(),
-        group: configuration.log_group(key.name.as_str()),
-        stream: log_stream_name(key, &pool.deployment, &date, shard.random.bytes16()),
-        config: configuration.log.clone(),
-        memory_mb: configuration.memory_mb,
-        runtime_version: runtime.version.clone(),
-        runtime_version_arn: format!(
-            "arn:{}:lambda:{region}::runtime:{}",
-            lambent_domain::names::partition(region),
-            runtime.version_hash
-        ),
-    }
-}
-
-/// The argument vector; `None` when a custom runtime's package has no bootstrap.
-fn command(command: &Command, code: &std::path::Path) -> Option<Vec<String>> {
-    match command {
-        Command::Run(argv) => Some(argv.clone()),
-        Command::FirstOf(candidates) => {
-            let exists = |guest: &&String| {
-                guest.strip_prefix("/var/task/").is_some_and(|inside| code.join(inside).exists())
-            };
-            candidates.iter().find(exists).map(|guest| vec![guest.clone()])
-        }
-    }
-}
-
-fn internal(error: impl std::fmt::Display) -> Fault {
-    Fault::Internal(error.to_string())
 }

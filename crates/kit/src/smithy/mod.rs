@@ -5,6 +5,7 @@
 //! needs to go on are never seen by anyone.
 
 mod check;
+mod collections;
 pub mod http_binding;
 pub mod query;
 pub mod router;
@@ -12,10 +13,11 @@ mod shapes;
 mod structure;
 
 pub use check::{Check, Path, Refused};
+pub use collections::{ListShape, MapShape};
 pub use http_binding::{Binding, Location, Protocol};
 pub use shapes::{
-    BlobShape, BooleanShape, Codec, DocumentShape, DoubleShape, IntegerShape, ListShape, LongShape, MapShape,
-    Pattern, StringShape, TimestampShape,
+    BlobShape, BooleanShape, Codec, DocumentShape, DoubleShape, IntegerShape, LongShape, Pattern,
+    StringShape, TimestampShape,
 };
 pub use structure::{BoxShape, Members, Structure, StructureShape};
 

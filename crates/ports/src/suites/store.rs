@@ -76,7 +76,10 @@ async fn records_come_back(store: &dyn FunctionStore) {
     assert!(matches!(wrong, Err(StoreError::RevisionMismatch { current }) if current == revision(1)));
     store.replace(one.clone(), revision(1)).await.unwrap();
     assert_eq!(*store.get(&one.key).await.unwrap().unwrap(), one);
-    assert!(matches!(store.delete(&one.key, Some(revision(1))).await, Err(StoreError::RevisionMismatch { .. })));
+    assert!(matches!(
+        store.delete(&one.key, Some(revision(1))).await,
+        Err(StoreError::RevisionMismatch { .. })
+    ));
     store.delete(&one.key, None).await.unwrap();
     assert!(store.get(&one.key).await.unwrap().is_none());
     assert!(matches!(store.delete(&one.key, None).await, Err(StoreError::NotFound)));
@@ -86,18 +89,13 @@ async fn records_come_back(store: &dyn FunctionStore) {
 async fn one_of_many_conditional_writes_wins(store: Arc<dyn FunctionStore>) {
     let original = function("raced");
     store.create(original.clone()).await.unwrap();
-    let racers: Vec<_> = (10..30)
-        .map(|number| {
-            let mut mine = original.clone();
-            mine.revision_id = revision(number);
-            let store = Arc::clone(&store);
-            async move { store.replace(mine, revision(1)).await.is_ok() }
-        })
-        .collect();
-    let mut won = 0;
-    for racer in racers.into_iter().map(Box::pin).collect::<Vec<_>>() {
-        won += usize::from(racer.await);
-    }
+    let racers = (10..30).map(|number| {
+        let mut mine = original.clone();
+        mine.revision_id = revision(number);
+        let store = Arc::clone(&store);
+        async move { store.replace(mine, revision(1)).await.is_ok() }
+    });
+    let won = futures_util::future::join_all(racers).await.into_iter().filter(|won| *won).count();
     assert_eq!(won, 1);
 }
 
