@@ -27,6 +27,7 @@ lint: ## Formatting, generated code, arrows, sizes, clippy
 	$(CARGO) xtask codegen --check
 	$(CARGO) xtask arrows
 	$(CARGO) xtask tidy
+	$(CARGO) xtask coverage --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- --deny warnings
 
 unit: ## Tests of the crates

@@ -347,3 +347,24 @@ def handler(event, context):
     assert [(entry["message"], entry["order"], entry["level"]) for entry in own] == [("loud", 7, "ERROR")]
     stream = logs.describe_log_streams(logGroupName="/custom/group")["logStreams"][0]["logStreamName"]
     assert re.fullmatch(r"\d{4}/\d\d/\d\d/json-log\[\$LATEST\][0-9a-f]{32}", stream)
+
+
+def test_awss_own_python_client_works_when_a_function_brings_it(server):
+    import pathlib
+    import subprocess
+    import sys
+    import sysconfig
+    system = subprocess.run(["/usr/bin/python3", "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True).stdout.strip()
+    if system != str(sys.version_info[:2]):
+        pytest.skip("the installed awslambdaric is for another Python than /usr/bin/python3")
+    site = pathlib.Path(sysconfig.get_paths()["platlib"])
+    files = {"app.py": "def handler(event, context):\n    print('by awslambdaric')\n    return {'got': event, 'id': context.aws_request_id}\n"}
+    for name in ["awslambdaric", "simplejson", "snapshot_restore_py"]:
+        files.update({str(path.relative_to(site)): path.read_bytes() for path in (site / name).rglob("*") if path.is_file() and "__pycache__" not in str(path)})
+    files.update({path.name: path.read_bytes() for path in site.glob("runtime_client*.so")})
+    files["bootstrap"] = "#!/bin/sh\nexec /usr/bin/python3 -m awslambdaric app.handler\n"
+    server.create("ric", files, runtime="provided.al2023", modes={"bootstrap": 0o755}, Timeout=10, MemorySize=512)
+    for number in range(3):
+        answer = server.invoke("ric", number)
+        assert answer["Json"] == {"got": number, "id": answer["ResponseMetadata"]["RequestId"]}
+    assert "by awslambdaric\n" in server.messages("ric", "by awslambdaric")

@@ -3,6 +3,7 @@
 
 mod arrows;
 mod codegen;
+mod coverage;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   codegen --check   proves that crates/wire is what codegen writes
   codegen --fetch   extracts models/ anew from the pinned botocore, then writes crates/wire
   arrows            proves that crates depend on each other as layers.toml allows
+  coverage          writes the README's tables of operations and options; --check proves them
   tidy              checks file and function sizes, names and stray texts";
 
 fn main() -> anyhow::Result<()> {
@@ -23,6 +25,8 @@ fn main() -> anyhow::Result<()> {
         ["codegen", "--check"] => codegen::check(&root()),
         ["codegen", "--fetch"] => codegen::fetch(&root()).and_then(|()| codegen::write(&root())),
         ["arrows"] => arrows::check(&root()),
+        ["coverage"] => coverage::write(&root()),
+        ["coverage", "--check"] => coverage::check(&root()),
         ["tidy"] => tidy::check(&root()),
         _ => anyhow::bail!("{USAGE}"),
     }
