@@ -47,19 +47,21 @@ def package(files, modes=None):
 
 
 class Server:
-    def __init__(self, directory, *options, env=None):
+    def __init__(self, directory, *options, env=None, prefix=()):
+        #: A command that runs the server, such as one that changes the user.
+        self.prefix = prefix
         self.directory = pathlib.Path(directory)
         self.options = options
         self.env = env or {}
         self.process = None
         self.url = None
 
-    def start(self):
+    def start(self, binary=BINARY):
         endpoint = self.directory / "endpoint"
         if endpoint.exists():
             endpoint.unlink()
         env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LAMBENT_RUNTIMES_DIR": str(RUNTIMES), **self.env}
-        command = [str(BINARY), "serve", "--data-dir", str(self.directory), "--listen", "127.0.0.1:0", *self.options]
+        command = [*self.prefix, str(binary), "serve", "--data-dir", str(self.directory), "--listen", "127.0.0.1:0", *self.options]
         self.log = open(str(self.directory) + ".log", "ab")
         self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log)
         wait_for(lambda: endpoint.exists() or self.process.poll() is not None, "the server starts")

@@ -3,11 +3,15 @@
 import concurrent.futures
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import threading
+import time
 
 import botocore.exceptions
+import pytest
 from conftest import BINARY, ROLE, RUNTIMES, Server, leftovers, package, wait_for
 
 HELLO = "def handler(event, context):\n    return {'hello': event}\n"
@@ -101,6 +105,20 @@ def test_a_stop_lets_running_invokes_finish(own_server):
     assert own_server.stop() == 0
 
 
+def test_a_stop_does_not_wait_longer_than_its_grace(workplace):
+    directory = workplace / "hasty"
+    directory.mkdir()
+    server = Server(directory, "--grace-s", "0").start()
+    server.create("endless", "import time\ndef handler(event, context):\n    print('begun')\n    time.sleep(50)\n", Timeout=60)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(server.invoke, "endless")
+        server.messages("endless", "begun")
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 20
+        assert isinstance(running.exception(60), botocore.exceptions.BotoCoreError)
+
+
 def test_health_metrics_and_the_command_line(server):
     import urllib.request
     assert json.load(urllib.request.urlopen(server.url + "/_lambent/health")) == {"status": "ok"}
@@ -117,3 +135,40 @@ def test_health_metrics_and_the_command_line(server):
     assert "complete" in run("completions", "bash").stdout
     refused = run("serve", "--listen", "0.0.0.0:0")
     assert refused.returncode == 1 and "loopback" in refused.stderr
+
+
+def test_an_ordinary_user_can_run_a_server(workplace):
+    """Without root: user namespaces, the limits that are left, and nothing left behind."""
+    if os.getuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("needs root and setpriv to become somebody else")
+    nobody = 65534
+    directory = workplace / "ordinary"
+    directory.mkdir()
+    binary = workplace / "lambent"
+    shutil.copy(BINARY, binary)
+    binary.chmod(0o755)
+    os.chown(directory, nobody, nobody)
+    workplace.chmod(0o711)
+    prefix = ["setpriv", "--reuid", str(nobody), "--regid", str(nobody), "--clear-groups"]
+    probe = subprocess.run([*prefix, "unshare", "-Ur", "true"], capture_output=True)
+    if probe.returncode != 0 or subprocess.run([*prefix, "test", "-r", RUNTIMES], capture_output=True).returncode != 0:
+        pytest.skip("this host has no unprivileged user namespaces, or the runtimes can't be read")
+    server = Server(directory, prefix=prefix, env={"PATH": "/usr/bin:/bin", "HOME": "/"})
+    pathlib.Path(str(directory) + ".log").touch()
+    server.start(binary)
+    try:
+        bootstrap = """#!/usr/bin/env python3
+import json, os, urllib.request
+base = "http://%s/2018-06-01/runtime/invocation/" % os.environ["AWS_LAMBDA_RUNTIME_API"]
+while True:
+    event = urllib.request.urlopen(base + "next")
+    body = json.dumps({"uid": os.getuid(), "home": os.path.exists("/root") and os.listdir("/root")}).encode()
+    url = base + event.headers["Lambda-Runtime-Aws-Request-Id"] + "/response"
+    urllib.request.urlopen(urllib.request.Request(url, body, method="POST")).read()
+"""
+        server.create("ordinary", {"bootstrap": bootstrap}, runtime="provided.al2023", modes={"bootstrap": 0o755}, MemorySize=512, Timeout=10)
+        assert server.invoke("ordinary")["Json"] == {"uid": 993, "home": []}
+        assert "not enforced" in server.said()
+        assert any(message.startswith("REPORT") for message in server.messages("ordinary"))
+    finally:
+        assert server.stop() == 0

@@ -245,3 +245,41 @@ def test_the_cli_tails_a_functions_log(server):
     server.messages("tailed", "something to see")
     shown = server.cli("logs", "tail", "/aws/lambda/tailed", "--since", "5m", version=2).stdout
     assert "something to see" in shown and "REPORT RequestId" in shown
+
+
+def test_the_javascript_sdks_work_unchanged(server):
+    import os
+    import shutil
+    from conftest import RUNTIMES
+    if not shutil.which("node"):
+        pytest.skip("node is not there")
+    arn = server.create("by-js", HELLO)["FunctionArn"]
+    third = """
+const { LambdaClient, InvokeCommand, GetFunctionCommand, ListTagsCommand, TagResourceCommand } = require('@aws-sdk/client-lambda');
+const client = new LambdaClient({});
+(async () => {
+  const answer = await client.send(new InvokeCommand({ FunctionName: process.argv[2], Payload: JSON.stringify({ n: 3 }) }));
+  await client.send(new TagResourceCommand({ Resource: process.argv[2], Tags: { sdk: 'v3' } }));
+  const tags = await client.send(new ListTagsCommand({ Resource: process.argv[2] }));
+  let missing;
+  try { await client.send(new GetFunctionCommand({ FunctionName: 'nowhere' })); } catch (error) { missing = error.name; }
+  console.log(JSON.stringify([JSON.parse(Buffer.from(answer.Payload).toString()), tags.Tags, missing]));
+})();
+"""
+    second = """
+const AWS = require('aws-sdk');
+const client = new AWS.Lambda({ endpoint: process.env.AWS_ENDPOINT_URL, region: 'us-east-1' });
+client.invoke({ FunctionName: process.argv[2], Payload: JSON.stringify({ n: 3 }) }).promise()
+  .then((answer) => client.getFunction({ FunctionName: 'nowhere' }).promise().then(null, (error) => console.log(JSON.stringify([JSON.parse(answer.Payload), error.code]))));
+"""
+    def run(script, sdk):
+        modules = next((RUNTIMES / "runtime").glob(sdk + "-*")) / "node_modules"
+        env = {
+            "PATH": os.environ["PATH"], "NODE_PATH": str(modules), "AWS_ENDPOINT_URL": server.url, "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE": "1",
+        }
+        done = subprocess.run(["node", "-e", script, "-", arn], env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+    assert run(third, "aws-sdk-v3") == [{"hello": {"n": 3}}, {"sdk": "v3"}, "ResourceNotFoundException"]
+    assert run(second, "aws-sdk-v2") == [{"hello": {"n": 3}}, "ResourceNotFoundException"]
