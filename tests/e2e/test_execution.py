@@ -368,3 +368,19 @@ def test_awss_own_python_client_works_when_a_function_brings_it(server):
         answer = server.invoke("ric", number)
         assert answer["Json"] == {"got": number, "id": answer["ResponseMetadata"]["RequestId"]}
     assert "by awslambdaric\n" in server.messages("ric", "by awslambdaric")
+
+
+def test_awss_own_rust_client_works(server):
+    import subprocess
+    from conftest import ROOT
+    manifest = ROOT / "tests/functions/rust-native/Cargo.toml"
+    target = ROOT / "target/functions"
+    subprocess.run(["cargo", "build", "--quiet", "--locked", "--manifest-path", str(manifest), "--target-dir", str(target)], check=True)
+    files = {"bootstrap": (target / "debug/bootstrap").read_bytes()}
+    server.create("rust", files, runtime="provided.al2023", modes={"bootstrap": 0o755}, Timeout=10)
+    # It polls on one connection and answers on another: responses are matched by request id.
+    for number in range(5):
+        answer = server.invoke("rust", number)
+        assert answer["Json"] == {"got": number, "id": answer["ResponseMetadata"]["RequestId"]}
+    failed = server.invoke("rust", "fail")
+    assert failed["FunctionError"] == "Unhandled" and failed["Json"]["errorMessage"] == "told to"
