@@ -35,9 +35,12 @@ fn updated(root: &Path) -> anyhow::Result<String> {
             .output()?;
         ensure!(output.status.success(), "lambent {command} failed");
         let table = String::from_utf8(output.stdout)?;
-        let begin = text.find(&format!("<!-- {name}:begin")).with_context(|| format!("{README} has no {name}:begin"))?;
+        let begin = text
+            .find(&format!("<!-- {name}:begin"))
+            .with_context(|| format!("{README} has no {name}:begin"))?;
         let begin = begin + text[begin..].find('\n').context("a marker stands on a line of its own")? + 1;
-        let end = text.find(&format!("<!-- {name}:end")).with_context(|| format!("{README} has no {name}:end"))?;
+        let end =
+            text.find(&format!("<!-- {name}:end")).with_context(|| format!("{README} has no {name}:end"))?;
         text.replace_range(begin..end, &table);
     }
     Ok(text)

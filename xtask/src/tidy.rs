@@ -125,6 +125,9 @@ fn functions(code: &str) -> Vec<(String, usize)> {
         let Some(name) = function_name(line.trim_start()) else {
             continue;
         };
+        if line.ends_with('}') {
+            continue;
+        }
         let closing = format!("{}}}", " ".repeat(indent));
         let end = lines[start..].iter().position(|line| *line == closing);
         let declared_only = lines[start..].iter().position(|line| line.trim_end().ends_with(';'));
