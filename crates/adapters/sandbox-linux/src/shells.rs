@@ -218,23 +218,24 @@ impl Shells {
         let (mapped, tell_mapped) = std::io::pipe().map_err(|error| format!("pipe: {error}"))?;
         match sys::clone_process(flags).map_err(|error| format!("clone: {error}"))? {
             Cloned::Child => {
-                let device = disk.as_ref().map(|disk| disk.device.as_path());
-                let open = disk.as_ref().map(|disk| disk.open.as_raw_fd());
-                let kept = [Some(far.as_raw_fd()), Some(mapped.as_raw_fd()), open];
+                let (device, open) = disk.map(|disk| (disk.device, disk.open)).unzip();
+                let kept =
+                    [Some(far.as_raw_fd()), Some(mapped.as_raw_fd()), open.as_ref().map(AsRawFd::as_raw_fd)];
                 sys::close_all_but(&kept.into_iter().flatten().collect::<Vec<_>>());
                 // Without users of its own the child can't make a file; if the launcher fails, this is the end.
                 if !matches!(std::io::Read::read(&mut &mapped, &mut [0]), Ok(1)) {
                     sys::exit_now(1);
                 }
+                drop(mapped);
                 let shell = Shell {
                     cgroups,
                     root: &self.root,
-                    tmp_device: device,
+                    tmp_device: device.as_deref(),
                     tmp_mb,
                     host_ids: self.is_root.then_some((host_id, host_id)),
                     filters: &self.filters,
                 };
-                be_sandbox(shell, far)
+                be_sandbox(shell, far, open)
             }
             Cloned::Parent { pid, pidfd } => {
                 // Returning early closes the pipe, which ends the child.
@@ -269,12 +270,12 @@ fn map_own_user(pid: libc::pid_t) -> std::io::Result<()> {
 }
 
 /// What a fresh child does for the rest of its life.
-fn be_sandbox(shell: Shell, server: OwnedFd) -> ! {
+fn be_sandbox(shell: Shell, server: OwnedFd, tmp_open: Option<OwnedFd>) -> ! {
     // The server's terminal is not for sandboxes; what goes wrong is told over the socket.
     if let Ok(null) = std::fs::File::options().write(true).open("/dev/null") {
         let _ = sys::duplicate_to(null.as_raw_fd(), 2);
     }
-    let listener = match become_a_functions(shell, &server) {
+    let listener = match become_a_functions(shell, &server, tmp_open) {
         Ok(Some(listener)) => listener,
         // The launcher is gone.
         Ok(None) => sys::exit_now(0),
@@ -289,8 +290,14 @@ fn be_sandbox(shell: Shell, server: OwnedFd) -> ! {
     Supervisor::new(server).run()
 }
 
-fn become_a_functions(shell: Shell, server: &OwnedFd) -> Result<Option<OwnedFd>, String> {
+fn become_a_functions(
+    shell: Shell,
+    server: &OwnedFd,
+    tmp_open: Option<OwnedFd>,
+) -> Result<Option<OwnedFd>, String> {
     let blank = shell.prepare()?;
+    // Mounted by now, which keeps the device.
+    drop(tmp_open);
     let asked = receive::<ToSupervisor>(server.as_fd(), &mut vec![0; MAX_MESSAGE_BYTES]);
     let Some((asked, device_open)) = asked.map_err(|error| format!("attach: {error}"))? else {
         return Ok(None);
@@ -307,7 +314,6 @@ fn become_a_functions(shell: Shell, server: &OwnedFd) -> Result<Option<OwnedFd>,
         open_files,
     };
     let listener = blank.attach(&attachment)?;
-    // Mounted by now, which keeps the device.
     drop(device_open);
     Ok(Some(listener))
 }
