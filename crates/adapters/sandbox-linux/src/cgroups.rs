@@ -170,6 +170,58 @@ impl Cgroups {
     }
 }
 
+/// What the host offers, found without making anything.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Survey {
+    /// A group that the launcher can make its own in, and what can be limited there.
+    Usable {
+        version: u8,
+        controllers: String,
+    },
+    /// There are groups, for others.
+    Refused {
+        version: u8,
+    },
+    Absent,
+}
+
+/// Looks where [`Cgroups::open`] would.
+pub(crate) fn survey() -> Survey {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    survey_of(&Own::find(&own, &mounts))
+}
+
+fn survey_of(own: &Own) -> Survey {
+    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    match own {
+        Own::V1(controllers) if controllers.values().all(|dir| writable(dir)) => {
+            let controllers = controllers.keys().copied().collect::<Vec<_>>().join(", ");
+            Survey::Usable { version: 1, controllers }
+        }
+        Own::V1(_) => Survey::Refused { version: 1 },
+        Own::V2 { mount, group } => {
+            // A group that already limits children, or has no processes of its own, may have more of them.
+            let usable = group.ancestors().take_while(|dir| dir.starts_with(mount)).find(|dir| {
+                let empty =
+                    fs::read_to_string(dir.join("cgroup.procs")).is_ok_and(|processes| processes.is_empty());
+                let limits = NEEDED.iter().all(|name| controls(dir, name));
+                writable(dir) && writable(&dir.join("cgroup.procs")) && (limits || empty || *dir == mount)
+            });
+            match usable {
+                Some(dir) => {
+                    let offered = fs::read_to_string(dir.join("cgroup.controllers")).unwrap_or_default();
+                    let used = |name: &&str| ["cpu", "memory", "pids"].contains(name);
+                    let controllers = offered.split_whitespace().filter(used).collect::<Vec<_>>().join(", ");
+                    Survey::Usable { version: 2, controllers }
+                }
+                None => Survey::Refused { version: 2 },
+            }
+        }
+        Own::None => Survey::Absent,
+    }
+}
+
 fn prepare_v1(own: BTreeMap<&'static str, PathBuf>, name: &str) -> Result<Cgroups, String> {
     let mut controllers = BTreeMap::new();
     for (controller, group) in own {
@@ -379,6 +431,20 @@ mod tests {
         };
         assert!(reason.starts_with("controllers are not delegated"), "{reason}");
         assert_eq!(fs::read_to_string(top.path().join("init/cgroup.procs")).unwrap(), "7");
+    }
+
+    #[test]
+    fn the_survey_finds_what_would_be_used() {
+        let top = tempfile::tempdir().unwrap();
+        let slice = top.path().join("slice");
+        v2_group(&slice, "memory pids");
+        fs::write(slice.join("cgroup.controllers"), "cpuset memory pids\n").unwrap();
+        v2_group(&slice.join("session.scope"), "");
+        fs::write(slice.join("session.scope/cgroup.procs"), "7\n").unwrap();
+        let own = Own::V2 { mount: top.path().into(), group: slice.join("session.scope") };
+        assert_eq!(survey_of(&own), Survey::Usable { version: 2, controllers: "memory, pids".into() });
+        fs::remove_file(slice.join("cgroup.procs")).unwrap();
+        assert_eq!(survey_of(&own), Survey::Refused { version: 2 });
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use crate::cgroups::{self, Survey};
+use crate::shells::FIRST_HOST_ID;
+
 /// How well something is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -37,12 +40,70 @@ fn lacking(name: &'static str, verdict: Verdict, detail: impl Into<String>, reme
 /// Looks at the host without changing anything.
 pub fn host_report() -> Vec<Check> {
     let root = rustix::process::geteuid().is_root();
-    vec![user(root), user_namespaces(root), cgroup(root), tmp(root), seccomp()]
+    vec![
+        kernel(),
+        user(root),
+        user_namespaces(root),
+        cgroup(),
+        tmp(root),
+        seccomp(),
+        landlock_check(),
+        overlayfs(),
+    ]
+}
+
+/// `pidfd` at `clone3`, `openat2`, `LOOP_CONFIGURE`: the last of them came with this one.
+const OLDEST_KERNEL: (u32, u32) = (5, 8);
+
+fn kernel() -> Check {
+    let (major, minor) = crate::setup::kernel_version();
+    let detail = format!("Linux {major}.{minor}");
+    if (major, minor) < OLDEST_KERNEL {
+        return lacking("kernel", Verdict::Missing, detail, "use Linux 5.8 or later");
+    }
+    // Only asked whether it is there: a container's own filter may refuse what the kernel has.
+    let resolve = rustix::fs::ResolveFlags::BENEATH;
+    let (flags, mode) = (rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty());
+    match rustix::fs::openat2(rustix::fs::CWD, ".", flags, mode, resolve) {
+        Ok(_) => good("kernel", detail),
+        Err(errno) => {
+            let detail = format!("{detail}, but openat2 is refused: {errno}");
+            lacking("kernel", Verdict::Missing, detail, "allow openat2 in the container's seccomp profile")
+        }
+    }
+}
+
+fn landlock_check() -> Check {
+    match crate::landlock::usable_abi() {
+        Some(abi) => good("landlock", format!("ABI {abi}")),
+        None => lacking(
+            "landlock",
+            Verdict::Degraded,
+            "not available: the file tree has one fence instead of two",
+            "boot with landlock in the kernel's lsm= list (Linux 5.19 or later)",
+        ),
+    }
+}
+
+fn overlayfs() -> Check {
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    match known.lines().any(|line| line.split_whitespace().last() == Some("overlay")) {
+        true => good("overlayfs", "available"),
+        // Often a module that is loaded when it is first needed. Nothing here needs it yet.
+        false => lacking(
+            "overlayfs",
+            Verdict::Degraded,
+            "not loaded; only container images need it",
+            "modprobe overlay",
+        ),
+    }
 }
 
 fn user(root: bool) -> Check {
     match root {
-        true => good("user", "root: each sandbox gets a host user of its own"),
+        true => {
+            good("user", format!("root: each sandbox gets a host user of its own, from {FIRST_HOST_ID} on"))
+        }
         false => lacking(
             "user",
             Verdict::Degraded,
@@ -69,33 +130,40 @@ fn user_namespaces(root: bool) -> Check {
     good(name, "available")
 }
 
-fn cgroup(root: bool) -> Check {
+fn cgroup() -> Check {
     let name = "cgroups";
-    if Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists() {
-        return match root {
-            true => good(name, "version 1, with memory, cpu, pids and freezer"),
-            false => lacking(
-                name,
-                Verdict::Degraded,
-                "version 1: memory, CPU and process limits are not enforced for an ordinary user",
-                "run as root, or boot with systemd.unified_cgroup_hierarchy=1 and use a delegated scope",
+    match cgroups::survey() {
+        Survey::Usable { version: 1, controllers } => good(name, format!("version 1: {controllers}")),
+        Survey::Usable { version, controllers } if controllers.contains("cpu") => {
+            good(name, format!("version {version}: {controllers}"))
+        }
+        Survey::Usable { version, controllers } => lacking(
+            name,
+            Verdict::Degraded,
+            format!("version {version}: {controllers}; CPU shares are not enforced"),
+            "systemctl edit user@.service, with Delegate=cpu memory pids",
+        ),
+        Survey::Refused { version: 1 } => lacking(
+            name,
+            Verdict::Degraded,
+            "version 1, for root only: memory and CPU limits are not enforced, nothing is frozen",
+            "run as root, or boot with systemd.unified_cgroup_hierarchy=1",
+        ),
+        Survey::Refused { version } => lacking(
+            name,
+            Verdict::Degraded,
+            format!(
+                "version {version}, not delegated: memory and CPU limits are not enforced, nothing is frozen"
             ),
-        };
+            "systemd-run --user --scope -p Delegate=yes lambent serve",
+        ),
+        Survey::Absent => lacking(
+            name,
+            Verdict::Degraded,
+            "none with memory and pids: memory and CPU limits are not enforced, nothing is frozen",
+            "mount -t cgroup2 none /sys/fs/cgroup",
+        ),
     }
-    let controllers = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
-    if controllers.contains("memory") && controllers.contains("pids") {
-        return match root {
-            true => good(name, "version 2"),
-            false => lacking(
-                name,
-                Verdict::Degraded,
-                "version 2: limits are enforced only where the own group is delegated",
-                "systemd-run --user --scope -p Delegate=yes lambent serve",
-            ),
-        };
-    }
-    let remedy = "mount the cgroup hierarchy of version 2";
-    lacking(name, Verdict::Degraded, "no usable hierarchy: limits are not enforced", remedy)
 }
 
 fn tmp(root: bool) -> Check {
@@ -124,5 +192,21 @@ fn seccomp() -> Check {
             let remedy = "use a kernel with CONFIG_SECCOMP_FILTER";
             lacking("seccomp", Verdict::Missing, "the kernel has no system call filters", remedy)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_good_comes_with_a_remedy() {
+        let report = host_report();
+        for check in &report {
+            assert_eq!(check.verdict == Verdict::Good, check.remedy.is_none(), "{check:?}");
+        }
+        let mut names: Vec<_> = report.iter().map(|check| check.name).collect();
+        names.dedup();
+        assert_eq!(names.len(), 8);
     }
 }

@@ -120,7 +120,7 @@ fn die_with_parent() -> io::Result<()> {
 }
 
 /// Major and minor.
-fn kernel_version() -> (u32, u32) {
+pub(crate) fn kernel_version() -> (u32, u32) {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
     let mut numbers =

@@ -21,7 +21,7 @@ const BLANKS: usize = 8;
 /// Size of a blank sandbox's `/tmp`: what most functions have.
 const BLANK_TMP_MB: u32 = 512;
 /// First of the host's users and groups that sandboxes run as: far above what systems hand out.
-const FIRST_HOST_ID: u32 = 1_879_048_192;
+pub(crate) const FIRST_HOST_ID: u32 = 1_879_048_192;
 /// How many there are.
 const HOST_IDS: u32 = 65_536;
 /// Launchers side by side begin this far apart, so that their sandboxes don't share users.
