@@ -87,7 +87,7 @@ def handler(event, context):
 
 
 def test_every_way_to_fail_has_awss_answer_and_the_next_invoke_works(server):
-    server.create("failing", FAILURES, Timeout=6, MemorySize=192)
+    server.create("failing", FAILURES, Timeout=8, MemorySize=192)
 
     def fails(what):
         answer = server.invoke("failing", {"what": what})
@@ -104,7 +104,7 @@ def test_every_way_to_fail_has_awss_answer_and_the_next_invoke_works(server):
     assert body["errorMessage"] == "RequestId: %s Error: Runtime exited without providing a reason" % request_id
     assert fails("segfault")[0]["errorMessage"].endswith("signal: segmentation fault")
     body, request_id = fails("sleep")
-    assert body == {"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: %s Error: Task timed out after 6.00 seconds" % request_id}
+    assert body == {"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: %s Error: Task timed out after 8.00 seconds" % request_id}
     body, _ = fails("memory")
     assert body["errorType"] == "Runtime.OutOfMemory" and body["errorMessage"].endswith("signal: killed")
     assert fails("large")[0] == {
@@ -118,7 +118,7 @@ def test_every_way_to_fail_has_awss_answer_and_the_next_invoke_works(server):
     fails("exit")
     assert server.invoke("failing", {"what": "count"})["Json"] <= 3
     text = "".join(server.messages("failing", "Status: timeout"))
-    assert "Task timed out after 6.00 seconds" in text and "Status: error\tError Type: Runtime.ExitError" in text
+    assert "Task timed out after 8.00 seconds" in text and "Status: error\tError Type: Runtime.ExitError" in text
     assert "[ERROR] ValueError: no good\nTraceback (most recent call last):\n\u00a0\u00a0File \"/var/task/app.py\", line 5" in text
 
 
