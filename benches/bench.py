@@ -196,13 +196,23 @@ def cold(connection, name, runtime, handler, code, promise):
     return row("cold invoke: %s" % name, times, promise)
 
 
+def interpreter():
+    """A Python 3.12 as the server would find it; a version manager's wrapper script is none."""
+    homes = [pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv")) / "versions"]
+    candidates = [path / "bin/python3.12" for home in homes if home.is_dir() for path in sorted(home.glob("3.12*"))]
+    for candidate in [*candidates, pathlib.Path("/usr/bin/python3.12"), pathlib.Path("/usr/local/bin/python3.12")]:
+        if candidate.exists():
+            return str(candidate)
+    return sys.executable
+
+
 def main():
     binary = sys.argv[1]
     directory = tempfile.mkdtemp(prefix="lambent-bench-")
     print("%-46s %9s %9s %6s  %s" % ("milliseconds", "median", "p99", "count", "promise"))
     try:
         echo_floor()
-        python = shutil.which("python3.12") or sys.executable
+        python = interpreter()
         row("floor: fork+exec of /bin/true", timed(100, lambda: subprocess.run(["/bin/true"])))
         bare = row("floor: bare start of Python", timed(COLD, lambda: subprocess.run([python, "-c", "pass"])))
         starts = []

@@ -94,7 +94,7 @@ impl Budget {
             return Ok(first);
         }
         let mut reserved = None;
-        let mut collected = BytesMut::with_capacity(declared.unwrap_or(0).clamp(first.len(), SMALL_BYTES));
+        let mut collected = BytesMut::with_capacity(first_capacity(declared, first.len()));
         let mut frame = Some(first);
         while let Some(bytes) = frame {
             if collected.len() + bytes.len() > limit {
@@ -111,6 +111,11 @@ impl Budget {
         }
         Ok(collected.freeze())
     }
+}
+
+/// Room for the first frame, and for the whole of a small body.
+fn first_capacity(declared: Option<usize>, first: usize) -> usize {
+    declared.unwrap_or(0).min(SMALL_BYTES).max(first)
 }
 
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ReadError> {
@@ -133,5 +138,18 @@ async fn drain(body: &mut Incoming, mut seen: usize) {
         if seen > MAX_DRAINED_BYTES {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_frame_of_any_size_has_room() {
+        assert_eq!(first_capacity(Some(2 * SMALL_BYTES), SMALL_BYTES + 1), SMALL_BYTES + 1);
+        assert_eq!(first_capacity(Some(2 * SMALL_BYTES), 1), SMALL_BYTES);
+        assert_eq!(first_capacity(Some(10), 4), 10);
+        assert_eq!(first_capacity(None, 4), 4);
     }
 }
