@@ -18,7 +18,7 @@ pub(crate) const SERVER_FD: i32 = 3;
 const REMOVE_AGAIN_MS: i64 = 10;
 /// How long nobody must have asked for anything before the pool is filled: a function that has just got its sandbox
 /// needs the processor more.
-const QUIET_MS: i64 = 20;
+const QUIET_MS: i64 = 3;
 /// Tries at removing the last groups before the launcher ends without them; its successor clears them.
 const LAST_TRIES: usize = 500;
 
