@@ -397,7 +397,6 @@ def main():
     sys.argv = [""]
     runtime = Runtime()
     runtime.set_up_logging()
-    sys.modules["__lambda_runtime__"] = sys.modules["__main__"]
     runtime.run()
 
 

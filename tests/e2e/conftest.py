@@ -183,7 +183,7 @@ def leftovers():
                 command = file.read()
         except OSError:
             continue
-        if b"__launcher" in command or b"/var/runtime/bootstrap" in command or b"/var/task/bootstrap" in command:
+        if b"__launcher" in command or b"/var/runtime" in command or b"/var/task/bootstrap" in command:
             found.append("process %s: %s" % (pid, command.replace(b"\0", b" ").decode(errors="replace")))
     return found
 

@@ -110,7 +110,9 @@ impl Host<'_> {
         let warning = (minor != wanted).then(|| {
             format!("Python 3.{wanted} is not on this host: Python 3.{minor} runs this function instead")
         });
-        let command = vec![binary, "/var/runtime/bootstrap.py".into()];
+        // Imported rather than run as a script: only modules have compiled code beside them.
+        let start = "import sys; sys.path.insert(0, '/var/runtime'); import bootstrap; bootstrap.main()";
+        let command = vec![binary, "-c".into(), start.into()];
         let version = format!("python:{}.v1", definition.version);
         Ok(managed(id, mounts, command, env, version, warning))
     }

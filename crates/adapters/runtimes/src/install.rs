@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::definition::{self, Definition, Family, PACKAGE_SETS, PackageSet};
-use crate::layout;
+use crate::{host, layout};
 
 /// Something could not be installed.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +120,22 @@ fn packages(family: Family, set: &PackageSet, dir: &Path) -> Result<()> {
     if let Some((name, text)) = layout::client(family) {
         let path = dir.join(name);
         std::fs::write(&path, text).map_err(io_at(&path))?;
+    }
+    if family == Family::Python {
+        compile(set, dir)?;
+    }
+    Ok(())
+}
+
+/// Compiled code for every interpreter that may run the set: sandboxes can't write it, and without it each cold start
+/// would compile again. Validity goes by the source's hash, so that times do not matter.
+fn compile(set: &PackageSet, dir: &Path) -> Result<()> {
+    for python in host::pythons(&host::search_dirs(), 8..30) {
+        let binary = python.prefix.join(format!("bin/python3.{}", python.minor));
+        let mut compile = Command::new(&binary);
+        compile.args(["-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]).arg(dir);
+        // Files that this version can't compile are compiled by nobody: they are not for it.
+        let _ = compile.output().map_err(|error| failed(set.name, error.to_string()))?;
     }
     Ok(())
 }

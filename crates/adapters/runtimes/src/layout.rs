@@ -9,6 +9,9 @@ use crate::definition::{Family, PackageSet};
 pub(crate) const PYTHON_CLIENT: &str = include_str!("../../../../runtimes/python/bootstrap.py");
 pub(crate) const NODEJS_CLIENT: &str = include_str!("../../../../runtimes/nodejs/bootstrap.js");
 
+/// Changes when the same packages are installed in another way.
+const INSTALLED_AS: &str = "compiled";
+
 /// File name of a family's client inside `/var/runtime`.
 pub(crate) fn client(family: Family) -> Option<(&'static str, &'static str)> {
     match family {
@@ -21,6 +24,7 @@ pub(crate) fn client(family: Family) -> Option<(&'static str, &'static str)> {
 /// What becomes `/var/runtime`: packages and client. The name changes with either, so that a new Lambent installs anew.
 pub(crate) fn runtime_dir(root: &Path, family: Family, set: &PackageSet) -> PathBuf {
     let mut hash = Sha256::new();
+    hash.update(INSTALLED_AS.as_bytes());
     set.packages.iter().for_each(|package| hash.update(package.as_bytes()));
     hash.update(client(family).map_or("", |(_, text)| text).as_bytes());
     root.join("runtime").join(format!("{}-{}", set.name, &hex(&hash.finalize())[..12]))
