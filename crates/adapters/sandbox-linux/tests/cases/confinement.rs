@@ -3,7 +3,7 @@ use std::time::Duration;
 use lambent_ports::sandbox::{Exit, Mount, Process, SandboxHost, SandboxSpec};
 use lambent_ports::suites::sandbox::{Subject, in_time, run};
 
-use super::{Host, processes_with, sh, shell};
+use super::{Host, deaths, processes_with, sh, shell};
 
 pub async fn the_tree_is_read_only_and_the_host_is_out_of_sight(host: Host) {
     let code = host.dir.path().join("code");
@@ -126,8 +126,20 @@ pub async fn a_cpu_share_holds(host: Host) {
 pub async fn a_fork_bomb_stays_in_its_sandbox(host: Host) {
     let sandbox = host.sandbox("bomb").await;
     let marker = format!("bomb-{}", std::process::id());
+    // Every child holds the pipe until it has become what its name says: the parent's read ends when all have.
     let script = format!(
-        "import os, sys\nn = 0\ntry:\n while True:\n  if os.fork() == 0:\n   os.execv('/bin/sleep', ['{marker}', '600'])\n  n += 1\nexcept OSError as e:\n print(n, e.errno)"
+        "import os
+running, held = os.pipe()
+n = 0
+try:
+    while True:
+        if os.fork() == 0:
+            os.execv('/bin/sleep', ['{marker}', '600'])
+        n += 1
+except OSError as e:
+    os.close(held)
+    os.read(running, 1)
+    print(n, e.errno)"
     );
     let python = Process { argv: vec!["/usr/bin/python3".into(), "-c".into(), script], ..shell("") };
     let (exit, output) = run(&*sandbox, python).await;
@@ -152,10 +164,9 @@ pub async fn descriptors_are_its_own(host: Host) {
     assert_eq!(listed, "0\n1\n2\n3\n", "the last is the listed directory's");
     // The supervisor's, seen from outside, which takes root.
     if rustix::process::geteuid().is_root() {
-        let marker = format!("own-{}", std::process::id());
-        let _output =
-            sandbox.start(shell(&format!("exec /bin/sh -c 'sleep 600; true' {marker}"))).await.unwrap();
-        let (pid, _) = processes_with(&marker).pop().unwrap();
+        let marker = deaths::marker("own");
+        let _output = deaths::start(&*sandbox, &marker).await;
+        let (pid, _) = processes_with(&marker).swap_remove(0);
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
         let fds = std::fs::read_dir(format!("/proc/{parent}/fd")).unwrap().flatten();

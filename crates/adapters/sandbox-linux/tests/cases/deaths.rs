@@ -16,7 +16,7 @@ pub const SERVER_ARGUMENT: &str = "__server";
 const SANDBOXES: usize = 4;
 
 /// A word that only this run's processes have in their command line.
-fn marker(name: &str) -> String {
+pub fn marker(name: &str) -> String {
     format!("{name}-{}", std::process::id())
 }
 
@@ -28,7 +28,8 @@ fn kill(pid: u32) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
 }
 
-async fn start(
+/// Starts a process with the marker, and waits until it runs.
+pub async fn start(
     sandbox: &dyn lambent_ports::sandbox::Sandbox,
     marker: &str,
 ) -> tokio::net::unix::pipe::Receiver {
