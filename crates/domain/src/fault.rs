@@ -29,8 +29,22 @@ pub enum Fault {
     },
     /// 409 with another text.
     Conflict(String),
-    /// 412 `PreconditionFailedException` for a function's RevisionId.
+    /// 404 `ProvisionedConcurrencyConfigNotFoundException`.
+    NoProvisionedConcurrency,
+    /// 412 `PreconditionFailedException` for a function's or alias's RevisionId.
     RevisionMismatch,
+    /// 412 for a resource policy's.
+    PolicyRevisionMismatch,
+    /// 412 for a layer policy's.
+    LayerPolicyRevisionMismatch,
+    /// 400 `PolicyLengthExceededException`.
+    PolicyTooLong,
+    /// 404 `CodeSigningConfigNotFoundException`.
+    CodeSigningConfigNotFound(String),
+    /// 400 `CodeVerificationFailedException`.
+    CodeVerificationFailed(String),
+    /// 400 `InvalidCodeSignatureException`.
+    InvalidCodeSignature(String),
     /// 413 `RequestEntityTooLargeException` with AWS's text.
     RequestTooLarge(String),
     /// 403 `AccessDeniedException`.

@@ -6,6 +6,16 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimestampMs(pub u64);
 
+/// Which write of a record this is: a store never gives the same number twice, so a record that was read, deleted and
+/// made anew by others is told apart from the one that was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// Of a record that has never been stored.
+    pub const NEW: Epoch = Epoch(0);
+}
+
 /// A version 4 UUID, kept as its 16 bytes so that the hot path copies it without allocating.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uuid([u8; 16]);

@@ -3,16 +3,33 @@
 //! Values here are parsed once at the edge; a wrong one can't be written down. Nothing in this crate knows the
 //! wire, a store or a clock: time and randomness come in as arguments.
 
+pub mod alias;
+pub mod async_config;
+pub mod code_signing;
+pub mod configuration;
 pub mod fault;
 pub mod function;
 pub mod ident;
+pub mod layer;
 pub mod limits;
 pub mod log_config;
 pub mod names;
+pub mod policy;
 pub mod runtime;
+pub mod scaling;
+pub mod url;
+pub mod version;
 
+pub use alias::{Alias, Weighted};
+pub use code_signing::CodeSigningConfig;
+pub use configuration::{Configuration, LayerRef, Secrets};
 pub use fault::Fault;
-pub use function::{CodeRef, Configuration, Deployment, Function, LastUpdate, Secrets, State};
-pub use ident::{CodeSha256, RequestId, RevisionId, TimestampMs};
-pub use names::{AccountId, FunctionKey, FunctionName, FunctionRef, Qualifier, Region, Scope};
+pub use function::Function;
+pub use ident::{CodeSha256, Epoch, RequestId, RevisionId, TimestampMs};
+pub use layer::{Layer, LayerVersion};
+pub use names::{
+    AccountId, CodeSigningKey, FunctionKey, FunctionName, FunctionRef, LayerKey, Qualifier, Region, Scope,
+};
+pub use policy::Policy;
 pub use runtime::RuntimeId;
+pub use version::{CodeRef, Deployment, LastUpdate, State, Version, VersionNumber};

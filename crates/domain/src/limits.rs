@@ -46,5 +46,13 @@ pub const OPEN_FILES: u64 = 1_024;
 pub const PROCESSES: u64 = 1_024;
 /// Tags of a resource (AWS documentation).
 pub const MAX_TAGS: usize = 50;
-/// Page size of ListFunctions (model).
-pub const LIST_FUNCTIONS_PAGE: usize = 50;
+/// Largest page of most lists (AWS documentation).
+pub const LIST_PAGE: usize = 50;
+/// Largest page of lists whose items are small (model: MaxListItems).
+pub const LIST_LONG_PAGE: usize = 10_000;
+/// What the account keeps unreserved (recorded error text).
+pub const UNRESERVED_MINIMUM: u32 = 100;
+/// Layers of a function (recorded error text).
+pub const MAX_LAYERS: usize = 5;
+/// Resource policy of one resource, as JSON, in bytes (AWS documentation: 20 KB).
+pub const MAX_POLICY_BYTES: usize = 20_480;

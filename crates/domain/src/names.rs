@@ -95,18 +95,56 @@ pub struct FunctionKey {
 impl FunctionKey {
     /// The unqualified ARN.
     pub fn arn(&self) -> String {
-        format!(
-            "arn:{}:lambda:{}:{}:function:{}",
-            partition(&self.scope.region),
-            self.scope.region,
-            self.scope.account,
-            self.name
-        )
+        self.scope.arn(&format!("function:{}", self.name))
     }
 
     /// The ARN with `:qualifier`.
     pub fn qualified_arn(&self, qualifier: &str) -> String {
         format!("{}:{qualifier}", self.arn())
+    }
+}
+
+/// Names one layer of this server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LayerKey {
+    /// Account and region.
+    pub scope: Scope,
+    /// 1 to 140 of `[a-zA-Z0-9-_]`.
+    pub name: String,
+}
+
+impl LayerKey {
+    /// The layer's ARN, without a version.
+    pub fn arn(&self) -> String {
+        self.scope.arn(&format!("layer:{}", self.name))
+    }
+
+    /// The ARN of one of its versions.
+    pub fn version_arn(&self, version: u64) -> String {
+        format!("{}:{version}", self.arn())
+    }
+}
+
+/// Names one code-signing configuration of this server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CodeSigningKey {
+    /// Account and region.
+    pub scope: Scope,
+    /// `csc-` and 17 of `[a-z0-9]`.
+    pub id: String,
+}
+
+impl CodeSigningKey {
+    /// Its ARN.
+    pub fn arn(&self) -> String {
+        self.scope.arn(&format!("code-signing-config:{}", self.id))
+    }
+}
+
+impl Scope {
+    /// The ARN of a Lambda resource here, such as `function:f`.
+    pub fn arn(&self, resource: &str) -> String {
+        format!("arn:{}:lambda:{}:{}:{resource}", partition(&self.region), self.region, self.account)
     }
 }
 

@@ -34,3 +34,17 @@ impl fmt::Debug for RuntimeId {
         f.write_str(&self.0)
     }
 }
+
+/// `RuntimeManagementConfig` of one version: when it gets another runtime version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuntimeManagement {
+    /// With every new one: the default, not stored.
+    Auto,
+    /// When the function is updated.
+    FunctionUpdate,
+    /// Never: it stays with this runtime version.
+    Manual {
+        /// ARN of the runtime version.
+        runtime_version_arn: String,
+    },
+}

@@ -33,6 +33,13 @@ pub fn offset_ms(epoch_ms: u64) -> String {
     format!("{}+0000", date_time_ms(epoch_ms))
 }
 
+/// `2025-11-25T02:26:54+0000`: `LastModified` of provisioned concurrency.
+pub fn offset_s(epoch_ms: u64) -> String {
+    let text = date_time_ms(epoch_ms);
+    let seconds = text.rsplit_once('.').map_or(text.as_str(), |(seconds, _)| seconds);
+    format!("{seconds}+0000")
+}
+
 /// `2025/11/25`: the date part of a log stream's name.
 pub fn slashed_date(epoch_ms: u64) -> String {
     let (year, month, day, _) = civil(epoch_ms);
@@ -48,6 +55,7 @@ mod tests {
         assert_eq!(rfc3339_ms(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339_ms(951_782_400_000), "2000-02-29T00:00:00.000Z");
         assert_eq!(offset_ms(1_764_037_614_123), "2025-11-25T02:26:54.123+0000");
+        assert_eq!(offset_s(1_764_037_614_123), "2025-11-25T02:26:54+0000");
         assert_eq!(slashed_date(4_107_542_399_999), "2100/02/28");
         assert_eq!(slashed_date(4_107_542_400_000), "2100/03/01");
     }

@@ -9,9 +9,10 @@ use anyhow::Context;
 use lambent_api_kit::lambda_fault;
 use lambent_blob_fs::FsCode;
 use lambent_control::{Control, ControlParts, ControlService};
+use lambent_domain::limits::{TOTAL_CODE_BYTES, UNRESERVED_MINIMUM};
 use lambent_domain::{AccountId, Region, Scope};
 use lambent_invoke::log::LogPipeline;
-use lambent_invoke::{FunctionTable, InvokeMetrics, Options, ShardParts};
+use lambent_invoke::{FunctionTable, InvokeMetrics, Options, ProvisionedBoard, ShardParts};
 use lambent_kit::clock::{Clock, SystemClock};
 use lambent_kit::random::{Random, SystemRandom};
 use lambent_logs::{Logs, LogsService};
@@ -21,7 +22,7 @@ use lambent_ports::code::CodeStore;
 use lambent_ports::log_store::LogStore;
 use lambent_ports::logs::LogSink;
 use lambent_ports::runtimes::RuntimeCatalog;
-use lambent_ports::store::{ChangeListener, FunctionStore};
+use lambent_ports::store::{ChangeListener, Limits, Store};
 use lambent_runtime_front::HttpRuntimeFront;
 use lambent_runtimes::Catalog;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
@@ -101,6 +102,10 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let limits = Limits {
+        code_bytes: TOTAL_CODE_BYTES,
+        claimed_concurrency: options.account_concurrency.saturating_sub(UNRESERVED_MINIMUM),
+    };
     let max_bytes = options.logs_max_mb << 20;
     let scope = Scope {
         account: AccountId::parse(&options.account_id).context("--account-id")?,
@@ -108,7 +113,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
     };
     Ok(Opened {
         launcher: Arc::new(launcher),
-        store: SqliteStore::open(dir, &*random)?,
+        store: SqliteStore::open(dir, &*random, limits)?,
         code: Arc::new(FsCode::open(dir)?),
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
         runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
@@ -133,17 +138,19 @@ async fn start(
     let table = Arc::new(FunctionTable::default());
     opened.store.subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>).await?;
     let metrics = Arc::new(InvokeMetrics::default());
+    let board = Arc::new(ProvisionedBoard::default());
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
     let control = Control::new(ControlParts {
-        store: Arc::clone(&opened.store) as Arc<dyn FunctionStore>,
+        store: Arc::clone(&opened.store) as Arc<dyn Store>,
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         runtimes: Arc::clone(&opened.runtimes) as Arc<dyn RuntimeCatalog>,
         links: Arc::clone(&links) as _,
+        provisioned: Arc::clone(&board) as _,
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
         account_concurrency: options.account_concurrency,
     });
-    control.resume().await?;
+    control.resume().await;
     let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
     tokio::spawn(expire(Arc::clone(&opened.logs)));
     let own = OwnService {
@@ -161,7 +168,7 @@ async fn start(
     let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
     let shard = shard_thread::start(ShardSetup {
         listener,
-        make_parts: shard_parts(options, opened, table, metrics, Arc::clone(&log)),
+        make_parts: shard_parts(options, opened, table, board, metrics, Arc::clone(&log)),
         services,
         control: tokio::runtime::Handle::current(),
         lambda_fault: lambda_fault::to_response,
@@ -177,6 +184,7 @@ fn shard_parts(
     options: &ServeOptions,
     opened: &Opened,
     table: Arc<FunctionTable>,
+    board: Arc<ProvisionedBoard>,
     metrics: Arc<InvokeMetrics>,
     log: Arc<LogPipeline>,
 ) -> Box<dyn FnOnce(Rc<HttpRuntimeFront>) -> ShardParts + Send> {
@@ -203,6 +211,7 @@ fn shard_parts(
         clock,
         random,
         metrics,
+        board,
         options: settings,
     })
 }

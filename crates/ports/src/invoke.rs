@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lambent_domain::{Fault, FunctionKey, Qualifier, RequestId};
+use lambent_domain::{Fault, FunctionKey, Qualifier, RequestId, RevisionId};
 
 /// One synchronous invoke.
 #[derive(Clone, Debug)]
@@ -45,4 +45,19 @@ pub trait Invoke {
 
     /// `InvocationType=DryRun`: every check and no run.
     fn dry_run(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<(), Fault>;
+}
+
+/// How provisioned concurrency stands right now.
+pub trait ProvisionedView: Send + Sync {
+    /// Of one deployment; nothing is known of one that nothing is provisioned for.
+    fn provisioned(&self, deployment: RevisionId) -> ProvisionedState;
+}
+
+/// Environments that are kept initialised for a deployment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProvisionedState {
+    /// How many are there, busy or idle, at most as many as are wanted.
+    pub environments: u32,
+    /// `StatusReason` when they can't be started.
+    pub failure: Option<&'static str>,
 }

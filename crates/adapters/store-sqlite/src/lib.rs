@@ -1,42 +1,29 @@
-//! The function table in SQLite: one writer thread that commits in groups, readers of their own.
+//! Functions and what they refer to in SQLite: one writer thread that commits in groups, and everything in memory for
+//! readers.
 
 mod lock;
-mod reader;
+mod rows;
 mod secrets;
 mod stored;
+mod tables;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
-use lambent_domain::{Function, FunctionKey, FunctionName, RevisionId, Scope};
+use lambent_domain::{CodeSigningConfig, CodeSigningKey, Function, FunctionKey, Layer, LayerKey, Scope};
 use lambent_kit::random::Random;
-use lambent_ports::store::{ChangeListener, FunctionStore, StoreError, Usage};
+use lambent_ports::store::{ChangeListener, Limits, RecordKey, Store, StoreError, Usage, Write};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 pub use lock::{DataDirInUse, DataDirLock};
-use reader::Readers;
 use secrets::EnvironmentKey;
-use writer::{Write, Writer};
+use tables::{Kind, Stored, Tables, index};
+use writer::{Task, Writer, read};
 
 /// Version of the tables; see [`open_connection`].
-const SCHEMA_VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-    CREATE TABLE functions (
-        account TEXT NOT NULL,
-        region TEXT NOT NULL,
-        name TEXT NOT NULL,
-        revision TEXT NOT NULL,
-        code_bytes INTEGER NOT NULL,
-        body TEXT NOT NULL,
-        environment BLOB,
-        deployed_environment BLOB,
-        PRIMARY KEY (account, region, name)
-    ) STRICT, WITHOUT ROWID;
-";
+const SCHEMA_VERSION: i64 = 2;
 
 /// A store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +36,22 @@ pub enum OpenError {
         /// Here.
         known: i64,
     },
+    /// Written before the first release.
+    #[error(
+        "the data directory was written by a Lambent from before the first release (schema {found}, this one knows {known}); start with an empty one"
+    )]
+    Older {
+        /// In the file.
+        found: i64,
+        /// Here.
+        known: i64,
+    },
     /// The key file's permissions, or its content.
     #[error("{0}")]
     Key(String),
+    /// What is stored can't be read.
+    #[error("{0}")]
+    Damaged(String),
     /// SQLite says so.
     #[error("sqlite: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -60,28 +60,44 @@ pub enum OpenError {
     Io(#[from] std::io::Error),
 }
 
-/// Functions in `<data dir>/lambent.sqlite`.
+/// Records in `<data dir>/lambent.sqlite`.
 pub struct SqliteStore {
     writer: Writer,
-    readers: Arc<Readers>,
+    tables: Arc<RwLock<Tables>>,
+    limits: Limits,
 }
 
 impl SqliteStore {
-    /// Opens or creates the store. The caller holds the [`DataDirLock`] of the directory.
-    pub fn open(data_dir: &Path, random: &dyn Random) -> Result<Arc<Self>, OpenError> {
-        let path = data_dir.join("lambent.sqlite");
-        let key = Arc::new(EnvironmentKey::open(&data_dir.join("keys"), random)?);
-        let connection = open_connection(&path)?;
-        let readers = Arc::new(Readers::new(path, Arc::clone(&key)));
-        Ok(Arc::new(SqliteStore { writer: Writer::start(connection, key)?, readers }))
+    /// Opens or creates the store and reads all of it. The caller holds the [`DataDirLock`] of the directory.
+    pub fn open(data_dir: &Path, random: &dyn Random, limits: Limits) -> Result<Arc<Self>, OpenError> {
+        Self::with_connection(open_connection(&data_dir.join("lambent.sqlite"))?, data_dir, random, limits)
     }
 
-    async fn write(&self, write: Write) -> Result<(), StoreError> {
-        let (done, answer) = oneshot::channel();
-        self.writer.submit(write, done).await?;
-        answer.await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable { message: "the writer ended".into(), may_have_happened: true })
-        })
+    fn with_connection(
+        connection: Connection,
+        data_dir: &Path,
+        random: &dyn Random,
+        limits: Limits,
+    ) -> Result<Arc<Self>, OpenError> {
+        let key = EnvironmentKey::open(&data_dir.join("keys"), random)?;
+        let tables = Arc::new(RwLock::new(rows::load(&connection, &key).map_err(OpenError::Damaged)?));
+        let writer = Writer::start(connection, key, Arc::clone(&tables), limits)?;
+        Ok(Arc::new(SqliteStore { writer, tables, limits }))
+    }
+
+    fn stored<T>(&self, key: RecordKey, of: impl FnOnce(&Stored) -> Option<T>) -> Option<T> {
+        read(&self.tables).get(&index(&key)).and_then(of)
+    }
+
+    fn page<T>(
+        &self,
+        kind: Kind,
+        scope: &Scope,
+        after: Option<&str>,
+        limit: usize,
+        of: impl Fn(&Stored) -> Option<T>,
+    ) -> Vec<T> {
+        read(&self.tables).after(kind, scope, after).take(limit).filter_map(of).collect()
     }
 }
 
@@ -90,74 +106,92 @@ fn open_connection(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let (schema, known) = (rows::SCHEMA, SCHEMA_VERSION);
     match found {
-        0 => {
-            connection
-                .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"))?;
-        }
+        0 => connection.execute_batch(&format!("BEGIN; {schema} PRAGMA user_version = {known}; COMMIT;"))?,
         SCHEMA_VERSION => {}
-        found => return Err(OpenError::Newer { found, known: SCHEMA_VERSION }),
+        found if found < known => return Err(OpenError::Older { found, known }),
+        found => return Err(OpenError::Newer { found, known }),
     }
     Ok(connection)
 }
 
-#[async_trait]
-impl FunctionStore for SqliteStore {
-    async fn create(&self, function: Function) -> Result<(), StoreError> {
-        self.write(Write::Create(Box::new(function))).await
-    }
-
-    async fn get(&self, key: &FunctionKey) -> Result<Option<Arc<Function>>, StoreError> {
-        let key = key.clone();
-        self.readers.run(move |reader| reader.get(&key)).await
-    }
-
-    async fn replace(&self, function: Function, expected: RevisionId) -> Result<(), StoreError> {
-        self.write(Write::Replace(Box::new(function), expected)).await
-    }
-
-    async fn delete(&self, key: &FunctionKey, expected: Option<RevisionId>) -> Result<(), StoreError> {
-        self.write(Write::Delete(key.clone(), expected)).await
-    }
-
-    async fn list(
-        &self,
-        scope: &Scope,
-        after: Option<&FunctionName>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Function>>, StoreError> {
-        let (scope, after) = (scope.clone(), after.cloned());
-        self.readers.run(move |reader| reader.list(&scope, after.as_ref(), limit)).await
-    }
-
-    async fn all(&self) -> Result<Vec<Arc<Function>>, StoreError> {
-        self.readers.run(|reader| reader.all()).await
-    }
-
-    async fn usage(&self, scope: &Scope) -> Result<Usage, StoreError> {
-        let scope = scope.clone();
-        self.readers.run(move |reader| reader.usage(&scope)).await
-    }
-
-    async fn subscribe(&self, listener: Arc<dyn ChangeListener>) -> Result<(), StoreError> {
-        self.write(Write::Subscribe(listener)).await
+fn function(stored: &Stored) -> Option<Arc<Function>> {
+    match stored {
+        Stored::Function(function) => Some(Arc::clone(function)),
+        _ => None,
     }
 }
 
-/// A failure of SQLite that left nothing behind.
+fn layer(stored: &Stored) -> Option<Arc<Layer>> {
+    match stored {
+        Stored::Layer(layer) => Some(Arc::clone(layer)),
+        _ => None,
+    }
+}
+
+fn code_signing(stored: &Stored) -> Option<Arc<CodeSigningConfig>> {
+    match stored {
+        Stored::CodeSigning(config) => Some(Arc::clone(config)),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.writer.submit(Task::Commit(writes)).await
+    }
+
+    fn function(&self, key: &FunctionKey) -> Option<Arc<Function>> {
+        self.stored(RecordKey::Function(key.clone()), function)
+    }
+
+    fn functions(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<Function>> {
+        self.page(Kind::Function, scope, after, limit, function)
+    }
+
+    fn all_functions(&self) -> Vec<Arc<Function>> {
+        read(&self.tables).all().filter_map(function).collect()
+    }
+
+    fn layer(&self, key: &LayerKey) -> Option<Arc<Layer>> {
+        self.stored(RecordKey::Layer(key.clone()), layer)
+    }
+
+    fn layers(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<Layer>> {
+        self.page(Kind::Layer, scope, after, limit, layer)
+    }
+
+    fn all_layers(&self) -> Vec<Arc<Layer>> {
+        read(&self.tables).all().filter_map(layer).collect()
+    }
+
+    fn code_signing(&self, key: &CodeSigningKey) -> Option<Arc<CodeSigningConfig>> {
+        self.stored(RecordKey::CodeSigning(key.clone()), code_signing)
+    }
+
+    fn code_signings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<CodeSigningConfig>> {
+        self.page(Kind::CodeSigning, scope, after, limit, code_signing)
+    }
+
+    fn usage(&self, scope: &Scope) -> Usage {
+        read(&self.tables).usage(scope)
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    async fn subscribe(&self, listener: Arc<dyn ChangeListener>) -> Result<(), StoreError> {
+        self.writer.submit(Task::Subscribe(listener)).await
+    }
+}
+
+/// A failure that left nothing behind.
 fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable { message: error.to_string(), may_have_happened: false }
 }
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-fn open_with_max_pages(dir: &Path, pages: i64) -> Arc<SqliteStore> {
-    let path = dir.join("lambent.sqlite");
-    let key = Arc::new(EnvironmentKey::open(&dir.join("keys"), &lambent_kit::random::SystemRandom).unwrap());
-    let connection = open_connection(&path).unwrap();
-    connection.pragma_update(None, "max_page_count", pages).unwrap();
-    let readers = Arc::new(Readers::new(path, Arc::clone(&key)));
-    Arc::new(SqliteStore { writer: Writer::start(connection, key).unwrap(), readers })
-}

@@ -1,11 +1,12 @@
 //! Environment variables at rest: AES-256-GCM with a key file that only the server's user can read.
+//!
+//! Which rows they are of is authenticated with them, so that rows can't be swapped.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use lambent_domain::{FunctionKey, Secrets};
 use lambent_kit::random::Random;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
@@ -46,35 +47,25 @@ impl EnvironmentKey {
         Ok(EnvironmentKey { key: LessSafeKey::new(key) })
     }
 
-    /// Nonce and ciphertext. The function's key is authenticated with it, so that rows can't be swapped.
-    pub(crate) fn seal(&self, owner: &FunctionKey, secrets: &Secrets) -> Result<Vec<u8>, String> {
-        let mut bytes = serde_json::to_vec(&secrets.0).map_err(|error| error.to_string())?;
+    /// Nonce and ciphertext. `owner` is authenticated with them.
+    pub(crate) fn seal(&self, owner: &str, mut plain: Vec<u8>) -> Result<Vec<u8>, String> {
         let mut nonce = [0; NONCE_LEN];
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut nonce)
             .map_err(|_| "no randomness".to_owned())?;
-        let owner = owner.arn();
+        let owner = Aad::from(owner.as_bytes());
         self.key
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(owner.as_bytes()),
-                &mut bytes,
-            )
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), owner, &mut plain)
             .map_err(|_| "encryption failed".to_owned())?;
-        Ok([nonce.as_slice(), &bytes].concat())
+        Ok([nonce.as_slice(), &plain].concat())
     }
 
-    /// The inverse of [`EnvironmentKey::seal`].
-    pub(crate) fn unseal(&self, owner: &FunctionKey, sealed: &[u8]) -> Result<Secrets, String> {
-        let wrong = || format!("the environment of {} can't be decrypted with this key", owner.name);
-        let (nonce, bytes) = sealed.split_at_checked(NONCE_LEN).ok_or_else(wrong)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| wrong())?;
+    /// The inverse of [`EnvironmentKey::seal`]; `None` for another key, another owner, or other bytes.
+    pub(crate) fn unseal(&self, owner: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, bytes) = sealed.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut bytes = bytes.to_vec();
-        let owner_arn = owner.arn();
-        let plain = self
-            .key
-            .open_in_place(nonce, Aad::from(owner_arn.as_bytes()), &mut bytes)
-            .map_err(|_| wrong())?;
-        serde_json::from_slice(plain).map(Secrets).map_err(|_| wrong())
+        let plain = self.key.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut bytes).ok()?;
+        Some(plain.to_vec())
     }
 }
 

@@ -1,61 +1,101 @@
-//! The one writer: takes what is queued, puts it into one transaction, and answers after the commit.
+//! The writer: one thread that commits in groups, so that many writes share one sync of the disk.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
 
-use lambent_domain::limits::TOTAL_CODE_BYTES;
-use lambent_domain::{Function, FunctionKey, RevisionId};
-use lambent_ports::store::{Change, ChangeListener, StoreError};
-use rusqlite::{Connection, OptionalExtension, params};
+use lambent_domain::{Epoch, FunctionKey, Scope};
+use lambent_ports::store::{Change, ChangeListener, Limits, StoreError, Usage, Write};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::reader::Reader;
+use crate::rows::Rows;
 use crate::secrets::EnvironmentKey;
-use crate::stored::StoredFunction;
+use crate::tables::{Index, Kind, Stored, Tables, index, minus, plus};
 use crate::unavailable;
 
-/// Writes that wait for the disk at the same time; more wait at the door.
+/// Commits that wait for the disk at the same time; more wait at the door.
 const MAX_QUEUED: usize = 1_024;
-/// Writes in one transaction.
+/// Commits in one transaction.
 const MAX_GROUP: usize = 256;
 
-pub(crate) enum Write {
-    Create(Box<Function>),
-    Replace(Box<Function>, RevisionId),
-    Delete(FunctionKey, Option<RevisionId>),
+pub(crate) enum Task {
+    Commit(Vec<Write>),
     Subscribe(Arc<dyn ChangeListener>),
 }
 
 type Done = oneshot::Sender<Result<(), StoreError>>;
+/// A record's name with what it becomes.
+type Staged = (Index, Option<Stored>);
 
+/// The thread's near end. Dropping it waits for what was queued.
 pub(crate) struct Writer {
-    queue: mpsc::Sender<(Write, Done)>,
+    queue: Option<mpsc::Sender<(Task, Done)>>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection, key: Arc<EnvironmentKey>) -> std::io::Result<Self> {
-        let (queue, writes) = mpsc::channel(MAX_QUEUED);
-        let state = State { connection, key, listeners: Vec::new() };
-        std::thread::Builder::new().name("store-writer".into()).spawn(move || state.run(writes))?;
-        Ok(Writer { queue })
+    pub(crate) fn start(
+        connection: Connection,
+        key: EnvironmentKey,
+        tables: Arc<RwLock<Tables>>,
+        limits: Limits,
+    ) -> std::io::Result<Self> {
+        let (queue, tasks) = mpsc::channel(MAX_QUEUED);
+        let newest = read(&tables).newest();
+        let state = State { connection, key, tables, limits, newest, listeners: Vec::new() };
+        let thread =
+            std::thread::Builder::new().name("store-writer".into()).spawn(move || state.run(tasks))?;
+        Ok(Writer { queue: Some(queue), thread: Some(thread) })
     }
 
-    pub(crate) async fn submit(&self, write: Write, done: Done) -> Result<(), StoreError> {
-        self.queue.send((write, done)).await.map_err(|_| unavailable("the writer has ended"))
+    pub(crate) async fn submit(&self, task: Task) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        let ended = || unavailable("the writer has ended");
+        let queue = self.queue.as_ref().ok_or_else(ended)?;
+        queue.send((task, done)).await.map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable { message: "the writer ended".into(), may_have_happened: true })
+        })
     }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(crate) fn read(tables: &RwLock<Tables>) -> std::sync::RwLockReadGuard<'_, Tables> {
+    tables.read().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 struct State {
     connection: Connection,
-    key: Arc<EnvironmentKey>,
+    key: EnvironmentKey,
+    tables: Arc<RwLock<Tables>>,
+    limits: Limits,
+    /// The last epoch that was given to a record.
+    newest: Epoch,
     listeners: Vec<Arc<dyn ChangeListener>>,
 }
 
+/// What a group has changed so far, over the tables that readers see.
+#[derive(Default)]
+struct Group {
+    records: HashMap<Index, Option<Stored>>,
+    usage: HashMap<Scope, Usage>,
+    order: Vec<Index>,
+}
+
 impl State {
-    fn run(mut self, mut writes: mpsc::Receiver<(Write, Done)>) {
-        while let Some(first) = writes.blocking_recv() {
+    fn run(mut self, mut tasks: mpsc::Receiver<(Task, Done)>) {
+        while let Some(first) = tasks.blocking_recv() {
             let mut group = vec![first];
             while group.len() < MAX_GROUP
-                && let Ok(next) = writes.try_recv()
+                && let Ok(next) = tasks.try_recv()
             {
                 group.push(next);
             }
@@ -63,15 +103,15 @@ impl State {
         }
     }
 
-    fn commit(&mut self, group: Vec<(Write, Done)>) {
-        let mut answers = Vec::with_capacity(group.len());
-        let mut changes = Vec::new();
+    fn commit(&mut self, tasks: Vec<(Task, Done)>) {
+        let mut answers = Vec::with_capacity(tasks.len());
         let mut subscribers = Vec::new();
+        let mut group = Group::default();
         let began = self.connection.execute_batch("BEGIN IMMEDIATE");
-        for (write, done) in group {
-            let result = match (&began, write) {
+        for (task, done) in tasks {
+            let result = match (&began, task) {
                 (Err(error), _) => Err(unavailable(error)),
-                (Ok(()), Write::Subscribe(listener)) => {
+                (Ok(()), Task::Subscribe(listener)) => {
                     // After the commit: what this group changes is in the replay then.
                     subscribers.push((listener, done));
                     continue;
@@ -81,145 +121,155 @@ impl State {
                 (Ok(()), _) if self.connection.is_autocommit() => {
                     Err(unavailable("the group was rolled back"))
                 }
-                (Ok(()), write) => self.in_savepoint(write).map(|change| changes.push(change)),
+                (Ok(()), Task::Commit(writes)) => self.stage(&mut group, writes),
             };
             answers.push((result, done));
         }
-        if began.is_ok() && self.connection.is_autocommit() {
-            changes.clear();
-            for (result, _) in &mut answers {
-                if result.is_ok() {
-                    *result = Err(unavailable("rolled back with its group"));
+        let lost = began.is_ok().then(|| self.end_transaction()).flatten();
+        match lost {
+            Some((message, may_have_happened)) => {
+                for (result, _) in &mut answers {
+                    // What was refused before has not happened either way.
+                    if result.is_ok() {
+                        let message = message.clone();
+                        *result = Err(StoreError::Unavailable { message, may_have_happened });
+                    }
                 }
             }
-        } else if began.is_ok()
-            && let Err(error) = self.connection.execute_batch("COMMIT")
-        {
-            let _ = self.connection.execute_batch("ROLLBACK");
-            changes.clear();
-            for (result, _) in &mut answers {
-                // A failed COMMIT may have reached the disk; what was refused before it has not.
-                if result.is_ok() {
-                    *result =
-                        Err(StoreError::Unavailable { message: error.to_string(), may_have_happened: true });
-                }
-            }
-        }
-        for change in &changes {
-            self.listeners.iter().for_each(|listener| listener.changed(change));
+            None => self.publish(group),
         }
         for (result, done) in answers {
             let _ = done.send(result);
         }
         for (listener, done) in subscribers {
-            let _ = done.send(self.subscribe(listener));
+            self.subscribe(listener);
+            let _ = done.send(Ok(()));
         }
     }
 
-    fn subscribe(&mut self, listener: Arc<dyn ChangeListener>) -> Result<(), StoreError> {
-        for function in Reader::of(&self.connection, &self.key).all()? {
-            listener.changed(&Change::Put(function));
+    /// `None` when the group is on disk; otherwise why it isn't, and whether it may be after all.
+    fn end_transaction(&self) -> Option<(String, bool)> {
+        if self.connection.is_autocommit() {
+            return Some(("rolled back with its group".into(), false));
+        }
+        let error = self.connection.execute_batch("COMMIT").err()?;
+        let _ = self.connection.execute_batch("ROLLBACK");
+        Some((error.to_string(), true))
+    }
+
+    /// Shows a committed group to readers, then to listeners.
+    fn publish(&self, group: Group) {
+        let mut changes = Vec::new();
+        let mut tables = self.tables.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for index in group.order {
+            let Some(record) = group.records.get(&index) else { continue };
+            changes.extend(change(&index, tables.get(&index), record.as_ref()));
+            tables.set(index, record.clone());
+        }
+        drop(tables);
+        for change in &changes {
+            self.listeners.iter().for_each(|listener| listener.changed(change));
+        }
+    }
+
+    fn subscribe(&mut self, listener: Arc<dyn ChangeListener>) {
+        for record in read(&self.tables).all() {
+            if let Stored::Function(function) = record {
+                listener.changed(&Change::Put(Arc::clone(function)));
+            }
         }
         self.listeners.push(listener);
-        Ok(())
     }
 
-    /// One write of the group: what it did is undone when it fails half-way, without touching its neighbours.
-    fn in_savepoint(&self, write: Write) -> Result<Change, StoreError> {
+    /// One commit of the group: decided first, then written; what it wrote is undone when that fails half-way, without
+    /// touching its neighbours.
+    fn stage(&mut self, group: &mut Group, writes: Vec<Write>) -> Result<(), StoreError> {
+        let tables = read(&self.tables);
+        let epoch = Epoch(self.newest.0 + 1);
+        let mut decided: Vec<Staged> = Vec::with_capacity(writes.len());
+        let mut usage: HashMap<Scope, Usage> = HashMap::new();
+        for write in writes {
+            let Some((index, record)) = decide(group, &tables, write, epoch)? else { continue };
+            let before = usage.get(&index.1).copied().unwrap_or_else(|| group.usage_of(&tables, &index.1));
+            let old = group.get(&tables, &index).map(Stored::weight).unwrap_or_default();
+            let new = record.as_ref().map(Stored::weight).unwrap_or_default();
+            let others = minus(before, old);
+            within(self.limits, others, old, new)?;
+            usage.insert(index.1.clone(), plus(others, new));
+            decided.push((index, record));
+        }
         self.connection.execute_batch("SAVEPOINT one").map_err(unavailable)?;
-        let result = self.apply(write);
+        let rows = Rows { connection: &self.connection, key: &self.key };
+        let written = decided
+            .iter()
+            .try_for_each(|(index, record)| rows.write(index, group.get(&tables, index), record.as_ref()));
         if !self.connection.is_autocommit() {
-            let end = if result.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
+            let end = if written.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
             self.connection.execute_batch(end).map_err(unavailable)?;
         }
-        result
+        written.map_err(unavailable)?;
+        self.newest = epoch;
+        group.usage.extend(usage);
+        for (index, record) in decided {
+            group.order.push(index.clone());
+            group.records.insert(index, record);
+        }
+        Ok(())
     }
+}
 
-    /// One write in the open transaction.
-    fn apply(&self, write: Write) -> Result<Change, StoreError> {
-        match write {
-            Write::Create(function) => {
-                if self.revision(&function.key)?.is_some() {
-                    return Err(StoreError::AlreadyExists);
-                }
-                self.put(*function)
-            }
-            Write::Replace(function, expected) => {
-                self.expect(&function.key, Some(expected))?;
-                self.put(*function)
-            }
-            Write::Delete(key, expected) => {
-                self.expect(&key, expected)?;
-                self.connection
-                    .prepare_cached("DELETE FROM functions WHERE account = ?1 AND region = ?2 AND name = ?3")
-                    .and_then(|mut statement| {
-                        statement.execute(params![
-                            key.scope.account.as_str(),
-                            key.scope.region.as_str(),
-                            key.name.as_str()
-                        ])
-                    })
-                    .map_err(unavailable)?;
-                Ok(Change::Deleted(key))
-            }
-            Write::Subscribe(_) => Err(unavailable("a subscription is no write")),
+/// What a write makes of its record; nothing for an expectation that holds.
+fn decide(group: &Group, tables: &Tables, write: Write, epoch: Epoch) -> Result<Option<Staged>, StoreError> {
+    let current = |index: &Index| group.get(tables, index).map_or(Epoch::NEW, Stored::epoch);
+    let (index, expected, staged) = match write {
+        Write::Put(record) => {
+            let (index, expected) = (index(&record.key()), record.epoch());
+            (index, expected, Some(Some(Stored::of(record, epoch))))
+        }
+        // Nothing is nothing to delete.
+        Write::Delete(_, Epoch::NEW) => return Err(StoreError::Changed),
+        Write::Delete(key, expected) => (index(&key), expected, Some(None)),
+        Write::Expect(key, expected) => (index(&key), expected, None),
+    };
+    if current(&index) != expected {
+        return Err(StoreError::Changed);
+    }
+    Ok(staged.map(|record| (index, record)))
+}
+
+/// Refuses a write that makes a sum larger than it may be.
+fn within(limits: Limits, others: Usage, old: Usage, new: Usage) -> Result<(), StoreError> {
+    if new.code_bytes > old.code_bytes && others.code_bytes + new.code_bytes > limits.code_bytes {
+        return Err(StoreError::CodeStorageExceeded);
+    }
+    let claimed = others.claimed_concurrency + new.claimed_concurrency;
+    if new.claimed_concurrency > old.claimed_concurrency && claimed > limits.claimed_concurrency.into() {
+        let available = u64::from(limits.claimed_concurrency).saturating_sub(others.claimed_concurrency);
+        return Err(StoreError::ConcurrencyExceeded { available: available as u32 });
+    }
+    Ok(())
+}
+
+/// What listeners hear of it.
+fn change(index: &Index, old: Option<&Stored>, new: Option<&Stored>) -> Option<Change> {
+    match (index.0, old, new) {
+        (_, _, Some(Stored::Function(function))) => Some(Change::Put(Arc::clone(function))),
+        (Kind::Function, Some(Stored::Function(old)), None) => {
+            Some(Change::Deleted(FunctionKey::clone(&old.key)))
+        }
+        _ => None,
+    }
+}
+
+impl Group {
+    fn get<'a>(&'a self, tables: &'a Tables, index: &Index) -> Option<&'a Stored> {
+        match self.records.get(index) {
+            Some(record) => record.as_ref(),
+            None => tables.get(index),
         }
     }
 
-    fn revision(&self, key: &FunctionKey) -> Result<Option<RevisionId>, StoreError> {
-        let sql = "SELECT revision FROM functions WHERE account = ?1 AND region = ?2 AND name = ?3";
-        let parameters = params![key.scope.account.as_str(), key.scope.region.as_str(), key.name.as_str()];
-        let text: Option<String> = self
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_row(parameters, |row| row.get(0)).optional())
-            .map_err(unavailable)?;
-        text.map(|text| RevisionId::parse(&text).ok_or_else(|| unavailable("a revision id is damaged")))
-            .transpose()
-    }
-
-    fn expect(&self, key: &FunctionKey, expected: Option<RevisionId>) -> Result<(), StoreError> {
-        let current = self.revision(key)?.ok_or(StoreError::NotFound)?;
-        match expected {
-            Some(expected) if expected != current => Err(StoreError::RevisionMismatch { current }),
-            _ => Ok(()),
-        }
-    }
-
-    fn put(&self, function: Function) -> Result<Change, StoreError> {
-        let reader = Reader::of(&self.connection, &self.key);
-        let own = reader.get(&function.key)?.map_or(0, |stored| stored.code.size_bytes);
-        let total = reader.usage(&function.key.scope)?.total_code_bytes - own + function.code.size_bytes;
-        if total > TOTAL_CODE_BYTES && function.code.size_bytes > own {
-            return Err(StoreError::CodeStorageExceeded);
-        }
-        let seal = |secrets: Option<&lambent_domain::Secrets>| {
-            secrets.map(|secrets| self.key.seal(&function.key, secrets)).transpose().map_err(unavailable)
-        };
-        let environment = seal(function.configuration.environment.as_ref())?;
-        let deployed = seal(
-            function.deployed.as_ref().and_then(|deployed| deployed.configuration.environment.as_ref()),
-        )?;
-        let body = serde_json::to_string(&StoredFunction::of(&function)).map_err(unavailable)?;
-        let sql = "INSERT OR REPLACE INTO functions
-            (account, region, name, revision, code_bytes, body, environment, deployed_environment)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let key = &function.key;
-        self.connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| {
-                statement.execute(params![
-                    key.scope.account.as_str(),
-                    key.scope.region.as_str(),
-                    key.name.as_str(),
-                    function.revision_id.to_string(),
-                    function.code.size_bytes as i64,
-                    body,
-                    environment,
-                    deployed
-                ])
-            })
-            .map_err(unavailable)?;
-        Ok(Change::Put(Arc::new(function)))
+    fn usage_of(&self, tables: &Tables, scope: &Scope) -> Usage {
+        self.usage.get(scope).copied().unwrap_or_else(|| tables.usage(scope))
     }
 }

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
+use lambent_domain::limits::MAX_POLICY_BYTES;
 use lambent_domain::{Fault, RequestId};
 use lambent_kit::smithy::{ErrorShape, Refused};
 use lambent_wire::lambda::errors;
@@ -43,6 +44,27 @@ pub fn to_response(fault: &Fault, request_id: &RequestId) -> Response<Bytes> {
             &errors::PRECONDITION_FAILED_EXCEPTION,
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
         ),
+        Fault::PolicyRevisionMismatch => answer(
+            &errors::PRECONDITION_FAILED_EXCEPTION,
+            "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id",
+        ),
+        Fault::LayerPolicyRevisionMismatch => answer(
+            &errors::PRECONDITION_FAILED_EXCEPTION,
+            "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id",
+        ),
+        Fault::NoProvisionedConcurrency => answer(
+            &errors::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION,
+            "No Provisioned Concurrency Config found for this function",
+        ),
+        Fault::PolicyTooLong => answer(
+            &errors::POLICY_LENGTH_EXCEEDED_EXCEPTION,
+            &format!("The final policy size is bigger than the limit ({MAX_POLICY_BYTES})."),
+        ),
+        Fault::CodeSigningConfigNotFound(text) => {
+            answer(&errors::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION, text)
+        }
+        Fault::CodeVerificationFailed(text) => answer(&errors::CODE_VERIFICATION_FAILED_EXCEPTION, text),
+        Fault::InvalidCodeSignature(text) => answer(&errors::INVALID_CODE_SIGNATURE_EXCEPTION, text),
         Fault::RequestTooLarge(text) => answer(&errors::REQUEST_ENTITY_TOO_LARGE_EXCEPTION, text),
         Fault::AccessDenied(text) => answer(&errors::ACCESS_DENIED_EXCEPTION, text),
         Fault::TooManyRequests(reason) => {

@@ -5,22 +5,19 @@
 
 use std::sync::Arc;
 
-use lambent_domain::{Deployment, Function, FunctionKey, LastUpdate, RevisionId, State};
-use lambent_ports::store::StoreError;
+use lambent_domain::{
+    Deployment, Function, FunctionKey, LastUpdate, RevisionId, State, Version, VersionNumber,
+};
+use lambent_ports::store::{StoreError, Write};
 
 use crate::ControlParts;
 
 /// Attempts to write the result while others change the record (tags, say).
-const MAX_ATTEMPTS: usize = 32;
+const MAX_ATTEMPTS: usize = 64;
 
 #[derive(Clone)]
 pub(crate) struct Activation {
     parts: ControlParts,
-}
-
-/// Whether a record waits for an activation.
-pub(crate) fn is_unfinished(function: &Function) -> bool {
-    function.state == State::Pending || function.last_update == Some(LastUpdate::InProgress)
 }
 
 impl Activation {
@@ -40,48 +37,71 @@ impl Activation {
 
     async fn run(&self, key: &FunctionKey) -> Result<(), StoreError> {
         for _ in 0..MAX_ATTEMPTS {
-            let Some(function) = self.parts.store.get(key).await? else {
+            let Some(function) = self.parts.store.function(key) else {
                 return Ok(());
             };
-            if !is_unfinished(&function) {
+            let unfinished = function.all_versions().filter(|version| version.is_unfinished());
+            let mut finished = Vec::new();
+            for version in unfinished {
+                finished.push(self.finish(key, version).await);
+            }
+            if finished.is_empty() {
                 return Ok(());
             }
-            let expected = function.revision_id;
-            let prepared = self.parts.code.unpacked(function.code.sha256).await;
             let mut next = Function::clone(&function);
-            next.revision_id = RevisionId::from_random(self.parts.random.bytes16());
-            match prepared {
-                Ok(_) => succeed(&mut next, self.parts.random.bytes16()),
-                Err(error) => {
-                    tracing::error!(function = %key.name, %error, "a package could not be unpacked");
-                    fail(&mut next);
+            for version in finished {
+                match version.number {
+                    VersionNumber::Latest => next.latest = version,
+                    VersionNumber::Published(number) => {
+                        next.versions.insert(number, Arc::new(version));
+                    }
                 }
             }
-            match self.parts.store.replace(next, expected).await {
-                Err(StoreError::RevisionMismatch { .. }) => {}
-                Err(StoreError::NotFound) => return Ok(()),
+            match self.parts.store.commit(vec![Write::from(next)]).await {
+                Err(StoreError::Changed) => {}
                 other => return other,
             }
         }
         Ok(())
     }
+
+    /// The version with its packages unpacked, or failed.
+    async fn finish(&self, key: &FunctionKey, version: &Version) -> Version {
+        let mut finished = version.clone();
+        match self.unpack(version).await {
+            Ok(()) => succeed(&mut finished, self.parts.random.bytes16()),
+            Err(error) => {
+                tracing::error!(function = %key.name, version = %version.number, %error, "a package could not be unpacked");
+                fail(&mut finished);
+            }
+        }
+        finished.revision_id = RevisionId::from_random(self.parts.random.bytes16());
+        finished
+    }
+
+    async fn unpack(&self, version: &Version) -> Result<(), lambent_ports::code::CodeError> {
+        self.parts.code.unpacked(version.code.sha256).await?;
+        Ok(())
+    }
 }
 
-fn succeed(function: &mut Function, id: [u8; 16]) {
-    function.state = State::Active;
-    function.last_update = Some(LastUpdate::Successful);
-    function.deployed = Some(Arc::new(Deployment {
+/// From now on what the version shows is what runs.
+pub(crate) fn succeed(version: &mut Version, id: [u8; 16]) {
+    version.state = State::Active;
+    version.last_update = Some(LastUpdate::Successful);
+    version.deployed = Some(Arc::new(Deployment {
         id: RevisionId::from_random(id),
-        configuration: function.configuration.clone(),
-        code: function.code,
+        version: version.number,
+        configuration: Arc::clone(&version.configuration),
+        code: version.code,
     }));
 }
 
-fn fail(function: &mut Function) {
+fn fail(version: &mut Version) {
     let reason = "The package could not be unpacked.".to_owned();
     let code = "InternalError";
-    if function.state == State::Pending {
-        function.state = State::Failed { reason: reason.clone(), code };
+    if version.state == State::Pending {
+        version.state = State::Failed { reason: reason.clone(), code };
     }
-    function.last_update = Some(LastUpdate::Failed { reason, code });
+    version.last_update = Some(LastUpdate::Failed { reason, code });
 }

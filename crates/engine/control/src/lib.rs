@@ -1,9 +1,11 @@
 //! Lambda's control plane: one file per operation, and the rules they share.
 
 mod activation;
+mod change;
 mod not_yet;
 mod operations;
 mod package;
+mod paging;
 mod settings;
 mod shown;
 mod target;
@@ -13,13 +15,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_api_kit::{Entry, Registry};
-use lambent_domain::{Fault, Function, FunctionKey, RevisionId};
+use lambent_domain::{Fault, RevisionId, TimestampMs};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::code::{CodeLinks, CodeStore};
+use lambent_ports::invoke::ProvisionedView;
 use lambent_ports::runtimes::RuntimeCatalog;
-use lambent_ports::store::{FunctionStore, StoreError};
+use lambent_ports::store::{Store, StoreError};
 use lambent_wire::lambda;
 use lambent_wire::lambda::operations as op;
 
@@ -28,19 +31,21 @@ use activation::Activation;
 /// What the control plane is built of.
 #[derive(Clone)]
 pub struct ControlParts {
-    /// Functions on disk.
-    pub store: Arc<dyn FunctionStore>,
+    /// Functions and what they refer to, on disk.
+    pub store: Arc<dyn Store>,
     /// Packages on disk.
     pub code: Arc<dyn CodeStore>,
     /// Runtimes of this host.
     pub runtimes: Arc<dyn RuntimeCatalog>,
     /// Download links.
     pub links: Arc<dyn CodeLinks>,
+    /// How provisioned concurrency stands.
+    pub provisioned: Arc<dyn ProvisionedView>,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// Revision ids.
     pub random: Arc<dyn Random>,
-    /// Concurrent executions of the account, for GetAccountSettings.
+    /// Concurrent executions of the account, for GetAccountSettings and what may be reserved of it.
     pub account_concurrency: u32,
 }
 
@@ -60,15 +65,33 @@ pub const REGISTRY: Registry<Control, Fault> = Registry {
 };
 
 const OPERATIONS: &[Entry<Control, Fault>] = &[
+    Entry::of::<op::CreateAlias>(),
     Entry::of::<op::CreateFunction>(),
+    Entry::of::<op::DeleteAlias>(),
     Entry::of::<op::DeleteFunction>(),
+    Entry::of::<op::DeleteFunctionConcurrency>(),
+    Entry::of::<op::DeleteProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetAccountSettings>(),
+    Entry::of::<op::GetAlias>(),
     Entry::of::<op::GetFunction>(),
+    Entry::of::<op::GetFunctionConcurrency>(),
     Entry::of::<op::GetFunctionConfiguration>(),
+    Entry::of::<op::GetFunctionRecursionConfig>(),
+    Entry::of::<op::GetProvisionedConcurrencyConfig>(),
+    Entry::of::<op::GetRuntimeManagementConfig>(),
+    Entry::of::<op::ListAliases>(),
     Entry::of::<op::ListFunctions>(),
+    Entry::of::<op::ListProvisionedConcurrencyConfigs>(),
     Entry::of::<op::ListTags>(),
+    Entry::of::<op::ListVersionsByFunction>(),
+    Entry::of::<op::PublishVersion>(),
+    Entry::of::<op::PutFunctionConcurrency>(),
+    Entry::of::<op::PutFunctionRecursionConfig>(),
+    Entry::of::<op::PutProvisionedConcurrencyConfig>(),
+    Entry::of::<op::PutRuntimeManagementConfig>(),
     Entry::of::<op::TagResource>(),
     Entry::of::<op::UntagResource>(),
+    Entry::of::<op::UpdateAlias>(),
     Entry::of::<op::UpdateFunctionCode>(),
     Entry::of::<op::UpdateFunctionConfiguration>(),
 ];
@@ -83,30 +106,30 @@ impl Control {
     }
 
     /// Goes on with what a crash or a stop interrupted, and drops packages that nothing refers to.
-    pub async fn resume(&self) -> Result<(), StoreError> {
-        let functions = self.parts.store.all().await?;
-        let deployed = functions.iter().filter_map(|function| function.deployed.as_ref());
-        let mut keep: Vec<_> = deployed.map(|deployed| deployed.code.sha256).collect();
-        keep.extend(functions.iter().map(|function| function.code.sha256));
+    pub async fn resume(&self) {
+        let functions = self.parts.store.all_functions();
+        let versions = functions.iter().flat_map(|function| function.all_versions());
+        let mut keep: Vec<_> =
+            versions.flat_map(|version| version.packages()).map(|code| code.sha256).collect();
+        for layer in self.parts.store.all_layers() {
+            keep.extend(layer.versions.values().map(|version| version.code.sha256));
+        }
         if let Err(error) = self.parts.code.sweep(&keep).await {
             tracing::warn!(%error, "packages that nothing refers to could not be removed");
         }
         for function in functions {
-            if activation::is_unfinished(&function) {
+            if function.all_versions().any(|version| version.is_unfinished()) {
                 self.activation.spawn(function.key.clone());
             }
         }
-        Ok(())
     }
 
     fn new_revision(&self) -> RevisionId {
         RevisionId::from_random(self.parts.random.bytes16())
     }
 
-    /// The stored function, or AWS's "not found" with the ARN as the caller pointed at it.
-    async fn function(&self, key: &FunctionKey, shown_arn: &str) -> Result<Arc<Function>, Fault> {
-        let found = self.parts.store.get(key).await.map_err(store_fault)?;
-        found.ok_or_else(|| Fault::FunctionNotFound(shown_arn.to_owned()))
+    fn now(&self) -> TimestampMs {
+        TimestampMs(self.parts.clock.now_ms())
     }
 }
 

@@ -5,15 +5,32 @@ use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_BYTES};
 use lambent_domain::{CodeRef, Fault};
 use lambent_ports::blob::BlobError;
 use lambent_ports::code::{CodeError, CodeStore};
+use lambent_wire::lambda::operations::create_function::CreateFunctionRequest;
+use lambent_wire::lambda::operations::update_function_code::UpdateFunctionCodeRequest;
 
 /// Where code may come from; exactly one has to be given.
 pub(crate) struct Source {
-    pub(crate) zip: Option<Bytes>,
-    pub(crate) s3: bool,
-    pub(crate) image: bool,
+    zip: Option<Bytes>,
+    s3: bool,
+    image: bool,
 }
 
 impl Source {
+    /// What CreateFunction was given.
+    pub(crate) fn of_create(input: &CreateFunctionRequest) -> Self {
+        Source {
+            zip: input.code.zip_file.clone(),
+            s3: input.code.s3_bucket.is_some() || input.code.s3_key.is_some(),
+            image: input.code.image_uri.is_some() || input.package_type.as_deref() == Some("Image"),
+        }
+    }
+
+    /// What UpdateFunctionCode was given.
+    pub(crate) fn of_update(input: &UpdateFunctionCodeRequest) -> Self {
+        let s3 = input.s3_bucket.is_some() || input.s3_key.is_some();
+        Source { zip: input.zip_file.clone(), s3, image: false }
+    }
+
     /// The zip, when that is what was given.
     fn zip(self) -> Result<Bytes, Fault> {
         match self {

@@ -48,13 +48,38 @@ impl Target {
         }
     }
 
-    /// Only `$LATEST` is there: versions and aliases are not yet.
+    /// For operations on a function as a whole.
+    pub(crate) fn expect_unqualified(&self) -> Result<(), Fault> {
+        match self.qualifier {
+            None => Ok(()),
+            Some(_) => Err(Fault::InvalidParameter(
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.".into(),
+            )),
+        }
+    }
+
+    /// For updates: only `$LATEST` can be changed.
     pub(crate) fn expect_latest(&self) -> Result<(), Fault> {
         match self.qualifier {
             None | Some(Qualifier::Latest) => Ok(()),
-            _ => Err(Fault::FunctionNotFound(self.shown_arn())),
+            _ => Err(self.not_found()),
         }
     }
+
+    /// AWS's "not found" with the ARN as the caller pointed at it.
+    pub(crate) fn not_found(&self) -> Fault {
+        Fault::FunctionNotFound(self.shown_arn())
+    }
+
+    /// The qualifier, where none stands for `$LATEST`.
+    pub(crate) fn qualifier_or_latest(&self) -> Qualifier {
+        self.qualifier.clone().unwrap_or(Qualifier::Latest)
+    }
+}
+
+/// AWS's "not found" of an alias that is read, or that something is to be said of.
+pub(crate) fn alias_not_found(key: &FunctionKey, name: &str) -> Fault {
+    Fault::NotFound(format!("Cannot find alias arn: {}", key.qualified_arn(name)))
 }
 
 fn take_apart(

@@ -1,58 +1,163 @@
 //! Concurrency permits. A permit is a guard: dropped on every way out.
+//!
+//! Where it comes from, as on AWS: the provisioned concurrency of the version while there is some; beyond it, what the
+//! function has reserved and not provisioned; or, when it has reserved nothing, what nobody in the account has claimed.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use lambent_domain::fault::ThrottleReason;
+use lambent_domain::{Function, FunctionKey, RevisionId, Scope};
 
-/// The account's concurrency on this shard.
+/// The concurrency of this shard.
 #[derive(Debug)]
 pub(crate) struct Admission {
+    /// Of each account and region.
     limit: u32,
-    running: Cell<u32>,
+    running: RefCell<HashMap<Source, u32>>,
 }
 
-/// One of the account's concurrent executions.
+/// What a permit is taken from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    Provisioned(RevisionId),
+    Reserved(FunctionKey),
+    Unreserved(Scope),
+}
+
+/// One concurrent execution.
 #[derive(Debug)]
-pub(crate) struct Permit(Rc<Admission>);
+pub(crate) struct Permit {
+    admission: Rc<Admission>,
+    source: Source,
+}
 
 impl Admission {
     pub(crate) fn new(limit: u32) -> Rc<Self> {
-        Rc::new(Admission { limit, running: Cell::new(0) })
+        Rc::new(Admission { limit, running: RefCell::default() })
     }
 
-    /// A permit, or why there is none.
-    pub(crate) fn acquire(self: &Rc<Self>) -> Result<Permit, ThrottleReason> {
-        if self.running.get() >= self.limit {
-            return Err(ThrottleReason::ConcurrentInvocationLimitExceeded);
+    /// A permit for a deployment of `function`, or why there is none. `provisioned` is how much of it is kept
+    /// initialised; `claimed` is what functions have claimed of the scope.
+    pub(crate) fn acquire(
+        self: &Rc<Self>,
+        function: &Function,
+        deployment: RevisionId,
+        provisioned: u32,
+        claimed: u64,
+    ) -> Result<Permit, ThrottleReason> {
+        if provisioned > 0
+            && let Some(permit) = self.take(Source::Provisioned(deployment), provisioned.into())
+        {
+            return Ok(permit);
         }
-        self.running.set(self.running.get() + 1);
-        Ok(Permit(Rc::clone(self)))
+        let (source, limit, reason) = match function.reserved_concurrency {
+            Some(reserved) => (
+                Source::Reserved(function.key.clone()),
+                u64::from(reserved.saturating_sub(function.provisioned_concurrency())),
+                ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded,
+            ),
+            None => (
+                Source::Unreserved(function.key.scope.clone()),
+                u64::from(self.limit).saturating_sub(claimed),
+                ThrottleReason::ConcurrentInvocationLimitExceeded,
+            ),
+        };
+        self.take(source, limit).ok_or(reason)
+    }
+
+    fn take(self: &Rc<Self>, source: Source, limit: u64) -> Option<Permit> {
+        let mut running = self.running.borrow_mut();
+        let count = running.entry(source.clone()).or_default();
+        if u64::from(*count) >= limit {
+            return None;
+        }
+        *count += 1;
+        Some(Permit { admission: Rc::clone(self), source })
     }
 
     pub(crate) fn running(&self) -> u32 {
-        self.running.get()
+        self.running.borrow().values().sum()
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.running.set(self.0.running.get() - 1);
+        let mut running = self.admission.running.borrow_mut();
+        if let Some(count) = running.get_mut(&self.source) {
+            *count -= 1;
+            // Sources of functions that are gone must not stay; the scope's own is kept, it is used again.
+            if *count == 0 && !matches!(self.source, Source::Unreserved(_)) {
+                running.remove(&self.source);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use lambent_domain::scaling::Provisioned;
+    use lambent_domain::{Qualifier, TimestampMs};
+    use lambent_ports::suites::store as suite;
+
     use super::*;
+
+    fn acquire(
+        admission: &Rc<Admission>,
+        function: &Function,
+        provisioned: u32,
+        claimed: u64,
+    ) -> Result<Permit, ThrottleReason> {
+        admission.acquire(function, suite::revision(9), provisioned, claimed)
+    }
 
     #[test]
     fn the_limit_holds_and_a_dropped_permit_comes_back() {
-        let admission = Admission::new(2);
-        let first = admission.acquire().unwrap();
-        let _second = admission.acquire().unwrap();
-        assert_eq!(admission.acquire().unwrap_err(), ThrottleReason::ConcurrentInvocationLimitExceeded);
+        let (admission, function) = (Admission::new(2), suite::function("f"));
+        let first = acquire(&admission, &function, 0, 0).unwrap();
+        let _second = acquire(&admission, &function, 0, 0).unwrap();
+        let refused = acquire(&admission, &function, 0, 0).unwrap_err();
+        assert_eq!(refused, ThrottleReason::ConcurrentInvocationLimitExceeded);
         drop(first);
         assert_eq!(admission.running(), 1);
-        assert!(admission.acquire().is_ok());
+        assert!(acquire(&admission, &function, 0, 0).is_ok());
+        assert!(
+            acquire(&admission, &function, 0, 1).is_err(),
+            "one of the two is claimed by another function"
+        );
+    }
+
+    #[test]
+    fn what_is_reserved_is_only_for_one_function() {
+        let (admission, other) = (Admission::new(3), suite::function("other"));
+        let mut function = suite::function("f");
+        function.reserved_concurrency = Some(1);
+        let _own = acquire(&admission, &function, 0, 1).unwrap();
+        let refused = acquire(&admission, &function, 0, 1).unwrap_err();
+        assert_eq!(refused, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
+        let _others =
+            (acquire(&admission, &other, 0, 1).unwrap(), acquire(&admission, &other, 0, 1).unwrap());
+        assert!(acquire(&admission, &other, 0, 1).is_err());
+        function.reserved_concurrency = Some(0);
+        assert!(
+            acquire(&Admission::new(9), &function, 0, 0).is_err(),
+            "0 is a switch to turn a function off"
+        );
+    }
+
+    #[test]
+    fn provisioned_concurrency_comes_first_and_lies_within_what_is_reserved() {
+        let admission = Admission::new(10);
+        let mut function = suite::function("f");
+        function.reserved_concurrency = Some(2);
+        let provisioned = Provisioned { requested: 2, modified: TimestampMs(0) };
+        function.provisioned.insert(Qualifier::Version(1), provisioned);
+        let first = acquire(&admission, &function, 2, 2).unwrap();
+        let _second = acquire(&admission, &function, 2, 2).unwrap();
+        assert!(acquire(&admission, &function, 2, 2).is_err());
+        assert!(acquire(&admission, &function, 0, 2).is_err(), "nothing is left for $LATEST (recorded)");
+        drop(first);
+        assert!(acquire(&admission, &function, 2, 2).is_ok());
     }
 }

@@ -29,7 +29,7 @@ use crate::failure::{Failure, ReportStatus};
 use crate::log::{EnvironmentLog, InitPhase, Report};
 use crate::metrics::{add, subtract};
 use crate::pool::Pool;
-use crate::process_env::ProcessEnv;
+use crate::process_env::{InitializationType, ProcessEnv};
 use crate::run::{Ended, Flight};
 use crate::shard::Shard;
 use events::Events;
@@ -78,7 +78,11 @@ pub(crate) struct Environment {
 impl Environment {
     /// Makes a sandbox for the pool's deployment and boots the runtime in it. An init that fails is no fault: the
     /// environment comes back stopped, and the invoke that gets it tries again within its own time.
-    pub(crate) async fn start(shard: &Rc<Shard>, pool: &Rc<Pool>) -> Result<Rc<Self>, Fault> {
+    pub(crate) async fn start(
+        shard: &Rc<Shard>,
+        pool: &Rc<Pool>,
+        why: InitializationType,
+    ) -> Result<Rc<Self>, Fault> {
         let runtime = shard
             .runtimes
             .resolve(&pool.deployment.configuration.runtime)
@@ -91,7 +95,7 @@ impl Environment {
             .ok_or_else(|| Fault::Internal("the sandbox has no runtime listener".into()))?;
         add(&shard.metrics.cold_starts, 1);
         add(&shard.metrics.environments, 1);
-        let environment = Rc::new(Self::new(shard, pool, sandbox, &runtime, &code));
+        let environment = Rc::new(Self::new(shard, pool, sandbox, &runtime, &code, why));
         let events = Rc::new(Events(Rc::downgrade(&environment)));
         let channel = shard.front.serve(listener, events).map_err(internal)?;
         *environment.channel.borrow_mut() = Some(channel);
@@ -110,7 +114,9 @@ impl Environment {
         sandbox: Arc<dyn Sandbox>,
         runtime: &ResolvedRuntime,
         code: &std::path::Path,
+        why: InitializationType,
     ) -> Self {
+        pool.environment_made();
         let target = log_target(shard, pool, runtime);
         let env = ProcessEnv {
             function: &pool.key,
@@ -118,6 +124,7 @@ impl Environment {
             runtime,
             log_stream: &target.stream,
             runtime_api: sandbox.runtime_api_address(),
+            initialization_type: why,
             random: &*shard.random,
         };
         let process = match command(&runtime.command, code) {
@@ -417,5 +424,6 @@ impl Drop for Environment {
         if let Some(shard) = self.shard.upgrade() {
             subtract(&shard.metrics.environments, 1);
         }
+        self.pool.environment_gone();
     }
 }

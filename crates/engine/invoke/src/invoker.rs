@@ -4,13 +4,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lambent_domain::fault::ThrottleReason;
-use lambent_domain::{Deployment, Fault, FunctionKey, Qualifier, State};
+use lambent_domain::{Deployment, Fault, Function, FunctionKey, Qualifier, State};
 use lambent_ports::invoke::{Invocation, Invoke, InvokeReply};
 
+use crate::admission::Permit;
 use crate::metrics::{add, subtract};
 use crate::run::Run;
-use crate::shard::Shard;
+use crate::shard::{Shard, provisioned_by_deployment};
+
+/// A function as it was when the request came, and what of it runs the request.
+struct Resolved {
+    function: Arc<Function>,
+    deployment: Arc<Deployment>,
+}
 
 /// Runs functions on one shard.
 #[derive(Clone)]
@@ -25,27 +31,46 @@ impl Invoker {
     }
 
     /// What the name and qualifier stand for right now. AWS prints `:$LATEST` where no qualifier was given (recorded).
-    fn deployment(&self, key: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<Arc<Deployment>, Fault> {
+    fn resolve(&self, key: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<Resolved, Fault> {
         let not_found = || {
             let qualifier = qualifier.map_or_else(|| "$LATEST".to_owned(), Qualifier::to_string);
             Fault::FunctionNotFound(key.qualified_arn(&qualifier))
         };
-        let entry = self.shard.table.lookup(key).ok_or_else(not_found)?;
-        if !matches!(qualifier, None | Some(Qualifier::Latest)) {
-            return Err(not_found());
-        }
-        match (&entry.state, &entry.deployment) {
-            (State::Active, Some(deployment)) => Ok(Arc::clone(deployment)),
+        let function = self.shard.table.lookup(key).ok_or_else(not_found)?;
+        let version = function.resolve(qualifier, || self.draw()).ok_or_else(not_found)?;
+        match (&version.state, &version.deployed) {
+            (State::Active, Some(deployment)) => {
+                let deployment = Arc::clone(deployment);
+                Ok(Resolved { function, deployment })
+            }
             (State::Failed { .. }, _) => Err(Fault::NotActive { state: "Failed" }),
             _ => Err(Fault::NotActive { state: "Pending" }),
         }
     }
 
-    async fn run(&self, invocation: Invocation, deployment: Arc<Deployment>) -> Result<InvokeReply, Fault> {
-        let permit = self.shard.admission.acquire().map_err(|reason: ThrottleReason| {
+    /// A number in `0.0..1.0`.
+    fn draw(&self) -> f64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.shard.random.bytes16();
+        (u64::from_le_bytes([a, b, c, d, e, f, g, h]) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn permit(&self, Resolved { function, deployment }: &Resolved) -> Result<Permit, Fault> {
+        let provisioned = if function.provisioned.is_empty() {
+            0
+        } else {
+            let counts = provisioned_by_deployment(function);
+            counts.iter().find(|(known, _)| known.id == deployment.id).map_or(0, |(_, count)| *count as u32)
+        };
+        let claimed = self.shard.table.claimed(&function.key.scope);
+        self.shard.admission.acquire(function, deployment.id, provisioned, claimed).map_err(|reason| {
             add(&self.shard.metrics.throttles, 1);
             Fault::TooManyRequests(reason)
-        })?;
+        })
+    }
+
+    async fn run(&self, invocation: Invocation, resolved: Resolved) -> Result<InvokeReply, Fault> {
+        let permit = self.permit(&resolved)?;
+        let deployment = resolved.deployment;
         let pool = self.shard.pool(&invocation.function, &deployment);
         let environment = match pool.take_idle() {
             Some(environment) => environment,
@@ -66,15 +91,15 @@ impl Invoker {
 #[async_trait(?Send)]
 impl Invoke for Invoker {
     async fn invoke(&self, invocation: Invocation) -> Result<InvokeReply, Fault> {
-        let deployment = self.deployment(&invocation.function, invocation.qualifier.as_ref())?;
+        let resolved = self.resolve(&invocation.function, invocation.qualifier.as_ref())?;
         let running = Running::new(&self.shard);
-        let reply = self.run(invocation, deployment).await;
+        let reply = self.run(invocation, resolved).await;
         drop(running);
         reply
     }
 
     fn dry_run(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<(), Fault> {
-        self.deployment(function, qualifier).map(|_| ())
+        self.resolve(function, qualifier).map(|_| ())
     }
 }
 

@@ -12,11 +12,13 @@ pub mod log;
 mod metrics;
 mod pool;
 mod process_env;
+mod provisioned;
 mod run;
 mod shard;
 mod table;
 
 pub use invoker::Invoker;
 pub use metrics::{InvokeMetrics, MetricsSnapshot};
+pub use provisioned::ProvisionedBoard;
 pub use shard::{Options, Shard, ShardParts};
 pub use table::FunctionTable;

@@ -1,4 +1,5 @@
-//! The environments of one deployment: the most recently used idle one first, and whoever waits for one.
+//! The environments of one deployment: the most recently used idle one first, whoever waits for one, and how many are
+//! kept initialised whether or not anybody comes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,7 +11,11 @@ use tokio::sync::oneshot;
 
 use crate::environment::Environment;
 use crate::metrics::add;
+use crate::process_env::InitializationType;
 use crate::shard::Shard;
+
+/// `StatusReason` of provisioned concurrency whose environments don't get through their init (`facts` 1.10).
+const INIT_FAILURE: &str = "FUNCTION_ERROR_INIT_FAILURE";
 
 type Arrival = Result<Rc<Environment>, Fault>;
 
@@ -22,6 +27,12 @@ pub(crate) struct Pool {
     idle: RefCell<Vec<Rc<Environment>>>,
     waiters: RefCell<VecDeque<oneshot::Sender<Arrival>>>,
     starting: Cell<usize>,
+    /// Environments that there are, idle or not.
+    alive: Cell<usize>,
+    /// How many of them are to be kept: provisioned concurrency.
+    provisioned: Cell<usize>,
+    /// Being started for that.
+    provisioning: Cell<usize>,
     retired: Cell<bool>,
 }
 
@@ -34,6 +45,9 @@ impl Pool {
             idle: RefCell::default(),
             waiters: RefCell::default(),
             starting: Cell::new(0),
+            alive: Cell::new(0),
+            provisioned: Cell::new(0),
+            provisioning: Cell::new(0),
             retired: Cell::new(false),
         })
     }
@@ -74,11 +88,87 @@ impl Pool {
         if !self.is_awaited() {
             return None;
         }
-        let started = Environment::start(&shard, self).await;
+        Some(self.start_environment(&shard, InitializationType::OnDemand).await)
+    }
+
+    async fn start_environment(self: &Rc<Self>, shard: &Rc<Shard>, why: InitializationType) -> Arrival {
+        let started = Environment::start(shard, self, why).await;
         if started.is_err() {
             add(&shard.metrics.start_failures, 1);
         }
-        Some(started)
+        started
+    }
+
+    /// Keeps this many environments from now on: starts what is missing; what is too many goes when it is idle for long.
+    pub(crate) fn provision(self: &Rc<Self>, count: usize) {
+        if self.provisioned.replace(count) != count {
+            self.note_provisioned(None);
+            self.provision_missing();
+        }
+    }
+
+    fn provision_missing(self: &Rc<Self>) {
+        let there = self.alive.get() + self.provisioning.get();
+        for _ in there..self.provisioned.get() {
+            self.provisioning.set(self.provisioning.get() + 1);
+            let pool = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                let started = pool.start_provisioned().await;
+                pool.provisioning.set(pool.provisioning.get() - 1);
+                match started {
+                    Some(Ok(environment)) if environment.is_stopped() => {
+                        pool.note_provisioned(Some(INIT_FAILURE))
+                    }
+                    Some(Ok(environment)) => pool.release(environment),
+                    Some(Err(fault)) => {
+                        tracing::error!(function = %pool.key.name, ?fault, "an environment could not be provisioned");
+                        pool.note_provisioned(Some(INIT_FAILURE));
+                    }
+                    None => {}
+                }
+                pool.note_provisioned(None);
+            });
+        }
+    }
+
+    /// `None` when it is no longer wanted by the time it is this start's turn.
+    async fn start_provisioned(self: &Rc<Self>) -> Option<Arrival> {
+        let shard = self.shard.upgrade()?;
+        let _turn = shard.starts.acquire().await.ok()?;
+        if self.retired.get() || self.alive.get() >= self.provisioned.get() {
+            return None;
+        }
+        Some(self.start_environment(&shard, InitializationType::ProvisionedConcurrency).await)
+    }
+
+    /// Tells whoever shows it how many there are. A failure stays until something else is asked for.
+    fn note_provisioned(&self, failure: Option<&'static str>) {
+        if let Some(shard) = self.shard.upgrade() {
+            let count = self.alive.get().min(self.provisioned.get());
+            shard.board.note(self.deployment.id, self.provisioned.get(), count, failure);
+        }
+    }
+
+    pub(crate) fn environment_made(&self) {
+        self.alive.set(self.alive.get() + 1);
+    }
+
+    /// An environment is gone; one that was provisioned is replaced.
+    pub(crate) fn environment_gone(self: &Rc<Self>) {
+        self.alive.set(self.alive.get() - 1);
+        if self.provisioned.get() == 0 || self.retired.get() {
+            return;
+        }
+        self.note_provisioned(None);
+        let failed = self.shard.upgrade().is_none_or(|shard| shard.board.has_failed(self.deployment.id));
+        if !failed {
+            self.provision_missing();
+        }
+    }
+
+    /// Whether an idle environment may go without leaving fewer than are provisioned.
+    pub(crate) fn has_more_than_provisioned(&self) -> bool {
+        self.alive.get() > self.provisioned.get()
     }
 
     fn is_awaited(&self) -> bool {
@@ -129,6 +219,11 @@ impl Pool {
     /// No new requests come here; what is idle goes now.
     pub(crate) fn retire(&self) {
         self.retired.set(true);
+        if self.provisioned.replace(0) > 0
+            && let Some(shard) = self.shard.upgrade()
+        {
+            shard.board.forget(self.deployment.id);
+        }
         let idle = self.idle.take();
         drop(idle);
     }

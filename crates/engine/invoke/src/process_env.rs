@@ -7,6 +7,24 @@ use lambent_domain::{Deployment, FunctionKey};
 use lambent_kit::random::Random;
 use lambent_ports::runtimes::ResolvedRuntime;
 
+/// Why an environment is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InitializationType {
+    /// For a request that waits.
+    OnDemand,
+    /// Ahead of requests, because it is provisioned.
+    ProvisionedConcurrency,
+}
+
+impl InitializationType {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
+        }
+    }
+}
+
 /// What the environment of one sandbox is made of.
 pub(crate) struct ProcessEnv<'a> {
     pub(crate) function: &'a FunctionKey,
@@ -14,6 +32,7 @@ pub(crate) struct ProcessEnv<'a> {
     pub(crate) runtime: &'a ResolvedRuntime,
     pub(crate) log_stream: &'a str,
     pub(crate) runtime_api: &'a str,
+    pub(crate) initialization_type: InitializationType,
     pub(crate) random: &'a dyn Random,
 }
 
@@ -37,11 +56,11 @@ impl ProcessEnv<'_> {
             set("AWS_EXECUTION_ENV", execution_env);
         }
         set("AWS_LAMBDA_FUNCTION_NAME", name);
-        set("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
+        set("AWS_LAMBDA_FUNCTION_VERSION", &self.deployment.version.to_string());
         set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &configuration.memory_mb.to_string());
         set("AWS_LAMBDA_LOG_GROUP_NAME", &configuration.log_group(name));
         set("AWS_LAMBDA_LOG_STREAM_NAME", self.log_stream);
-        set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+        set("AWS_LAMBDA_INITIALIZATION_TYPE", self.initialization_type.as_str());
         set("AWS_LAMBDA_RUNTIME_API", self.runtime_api);
         set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR");
         set("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000");
@@ -73,7 +92,7 @@ fn credentials(random: &dyn Random) -> [(&'static str, String); 3] {
     ]
 }
 
-/// `yyyy/mm/dd/[$LATEST]<32 hex>`; with a custom group the function's name comes before the version (`facts` 7.2).
+/// `yyyy/mm/dd/[<version>]<32 hex>`; with a custom group the function's name comes before the version (`facts` 7.2).
 pub(crate) fn log_stream_name(
     function: &FunctionKey,
     deployment: &Deployment,
@@ -85,5 +104,5 @@ pub(crate) fn log_stream_name(
         Some(_) => function.name.as_str(),
         None => "",
     };
-    format!("{date}/{name}[$LATEST]{hex}")
+    format!("{date}/{name}[{}]{hex}", deployment.version)
 }

@@ -117,7 +117,8 @@ impl Run {
             Some(tail) => tail.await.ok(),
             None => None,
         };
-        InvokeReply { executed_version: "$LATEST".into(), failed, payload, log_tail }
+        let executed_version = self.environment.pool.deployment.version.to_string();
+        InvokeReply { executed_version, failed, payload, log_tail }
     }
 }
 

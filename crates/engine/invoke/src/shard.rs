@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambent_domain::FunctionKey;
+use lambent_domain::{Deployment, Function, FunctionKey, RevisionId};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::code::CodeStore;
@@ -21,6 +21,7 @@ use crate::environment::Environment;
 use crate::log::{LogPipeline, Logs};
 use crate::metrics::InvokeMetrics;
 use crate::pool::Pool;
+use crate::provisioned::ProvisionedBoard;
 use crate::table::FunctionTable;
 
 /// How often idle environments are looked at. Nothing runs while there are none.
@@ -60,6 +61,8 @@ pub struct ShardParts {
     pub random: Arc<dyn Random>,
     /// Counters.
     pub metrics: Arc<InvokeMetrics>,
+    /// Where it is noted what is provisioned.
+    pub board: Arc<ProvisionedBoard>,
     /// Settings.
     pub options: Options,
 }
@@ -75,10 +78,14 @@ pub struct Shard {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) metrics: Arc<InvokeMetrics>,
+    pub(crate) board: Arc<ProvisionedBoard>,
     pub(crate) options: Options,
     pub(crate) admission: Rc<Admission>,
     pub(crate) starts: Semaphore,
-    pools: RefCell<HashMap<FunctionKey, Rc<Pool>>>,
+    /// Of every deployment that environments were started for, by the deployment's id.
+    pools: RefCell<HashMap<RevisionId, Rc<Pool>>>,
+    /// Which pools a function has.
+    pools_of: RefCell<HashMap<FunctionKey, Vec<RevisionId>>>,
     /// Environments that are alive, for the sweep; dead ones are forgotten by it.
     environments: RefCell<Vec<Weak<Environment>>>,
     sweeping: Cell<bool>,
@@ -99,13 +106,18 @@ impl Shard {
             clock: parts.clock,
             random: parts.random,
             metrics: parts.metrics,
+            board: parts.board,
             admission: Admission::new(parts.options.account_concurrency),
             starts: Semaphore::new(parts.options.concurrent_starts),
             options: parts.options,
             pools: RefCell::default(),
+            pools_of: RefCell::default(),
             environments: RefCell::default(),
             sweeping: Cell::new(false),
         });
+        for key in shard.table.with_provisioned() {
+            shard.changed(&key);
+        }
         tokio::task::spawn_local(follow_changes(Rc::downgrade(&shard), changed));
         shard
     }
@@ -117,41 +129,59 @@ impl Shard {
 
     /// Lets every environment go. Sandboxes are destroyed in the background, logs are closed behind what was printed.
     pub fn close(&self) {
+        self.pools_of.take();
         for (_, pool) in self.pools.take() {
             pool.retire();
         }
     }
 
-    /// The pool of a function's deployment. A pool of another deployment is retired: its idle environments go, its busy
-    /// ones when they are done.
-    pub(crate) fn pool(
-        self: &Rc<Self>,
-        key: &FunctionKey,
-        deployment: &Arc<lambent_domain::Deployment>,
-    ) -> Rc<Pool> {
-        let mut pools = self.pools.borrow_mut();
-        if let Some(pool) = pools.get(key)
-            && pool.deployment.id == deployment.id
-        {
+    /// The pool of a function's deployment.
+    pub(crate) fn pool(self: &Rc<Self>, key: &FunctionKey, deployment: &Arc<Deployment>) -> Rc<Pool> {
+        if let Some(pool) = self.pools.borrow().get(&deployment.id) {
             return Rc::clone(pool);
         }
         let pool = Pool::new(self, key.clone(), Arc::clone(deployment));
-        let old = pools.insert(key.clone(), Rc::clone(&pool));
-        drop(pools);
-        if let Some(old) = old {
-            old.retire();
+        self.pools.borrow_mut().insert(deployment.id, Rc::clone(&pool));
+        self.pools_of.borrow_mut().entry(key.clone()).or_default().push(deployment.id);
+        // An invoke that looked the function up before it changed must not leave a pool that nobody retires.
+        if !is_current(self.table.lookup(key).as_deref(), deployment) {
+            self.changed(key);
         }
         pool
     }
 
+    /// Pools of deployments that are no longer current are retired: their idle environments go, their busy ones when
+    /// they are done. What is provisioned is started.
     fn changed(self: &Rc<Self>, key: &FunctionKey) {
-        let wanted = self.table.lookup(key).and_then(|entry| entry.deployment.as_ref().map(|found| found.id));
-        let stale = self.pools.borrow().get(key).is_some_and(|pool| Some(pool.deployment.id) != wanted);
-        if stale {
-            let old = self.pools.borrow_mut().remove(key);
-            if let Some(old) = old {
-                old.retire();
-            }
+        let function = self.table.lookup(key);
+        let mut stale = Vec::new();
+        if let Some(ids) = self.pools_of.borrow_mut().get_mut(key) {
+            let mut pools = self.pools.borrow_mut();
+            ids.retain(|id| {
+                let current =
+                    pools.get(id).is_some_and(|pool| is_current(function.as_deref(), &pool.deployment));
+                if !current {
+                    stale.extend(pools.remove(id));
+                }
+                current
+            });
+        }
+        self.pools_of.borrow_mut().retain(|_, ids| !ids.is_empty());
+        stale.iter().for_each(|pool| pool.retire());
+        if let Some(function) = function {
+            self.provision(&function);
+        }
+    }
+
+    fn provision(self: &Rc<Self>, function: &Function) {
+        let counts = provisioned_by_deployment(function);
+        let known = self.pools_of.borrow().get(&function.key).cloned().unwrap_or_default();
+        for id in known.iter().filter(|id| !counts.iter().any(|(deployment, _)| deployment.id == **id)) {
+            let pool = self.pools.borrow().get(id).cloned();
+            pool.iter().for_each(|pool| pool.provision(0));
+        }
+        for (deployment, count) in counts {
+            self.pool(&function.key, &deployment).provision(count);
         }
     }
 
@@ -188,7 +218,7 @@ impl Shard {
                 continue;
             };
             let idle = now.duration_since(idle_since);
-            if idle >= self.options.keep_alive {
+            if idle >= self.options.keep_alive && environment.pool.has_more_than_provisioned() {
                 environment.discard_idle();
             } else if idle >= self.options.freeze_after {
                 environment.freeze();
@@ -196,6 +226,29 @@ impl Shard {
         }
         !environments.is_empty()
     }
+}
+
+/// Whether the function still runs this deployment.
+fn is_current(function: Option<&Function>, deployment: &Deployment) -> bool {
+    function
+        .and_then(|function| function.version(deployment.version))
+        .and_then(|version| version.deployed.as_ref())
+        .is_some_and(|current| current.id == deployment.id)
+}
+
+/// How many environments are to be kept of which deployment. Several aliases may point at one.
+pub(crate) fn provisioned_by_deployment(function: &Function) -> Vec<(Arc<Deployment>, usize)> {
+    let mut counts: Vec<(Arc<Deployment>, usize)> = Vec::new();
+    for (qualifier, provisioned) in &function.provisioned {
+        let deployed = function.primary(Some(qualifier)).and_then(|version| version.deployed.as_ref());
+        let Some(deployment) = deployed else { continue };
+        let wanted = provisioned.requested as usize;
+        match counts.iter_mut().find(|(known, _)| known.id == deployment.id) {
+            Some((_, count)) => *count += wanted,
+            None => counts.push((Arc::clone(deployment), wanted)),
+        }
+    }
+    counts
 }
 
 async fn follow_changes(shard: Weak<Shard>, mut changed: mpsc::UnboundedReceiver<FunctionKey>) {

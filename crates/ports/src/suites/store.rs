@@ -1,29 +1,44 @@
-//! What every [`FunctionStore`] does.
+//! What every [`Store`] does.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use lambent_domain::code_signing::UntrustedArtifact;
+use lambent_domain::configuration::{FileSystem, VpcConfig};
 use lambent_domain::log_config::LogConfig;
+use lambent_domain::policy::Statement;
+use lambent_domain::runtime::RuntimeManagement;
+use lambent_domain::scaling::Provisioned;
+use lambent_domain::url::{Cors, UrlAuth, UrlConfig};
 use lambent_domain::{
-    AccountId, CodeRef, CodeSha256, Configuration, Deployment, Function, FunctionKey, FunctionName, Region,
-    RevisionId, RuntimeId, Scope, Secrets, State, TimestampMs, limits,
+    AccountId, Alias, CodeRef, CodeSha256, CodeSigningConfig, CodeSigningKey, Configuration, Deployment,
+    Epoch, Function, FunctionKey, FunctionName, LastUpdate, Layer, LayerKey, LayerRef, LayerVersion, Policy,
+    Qualifier, Region, RevisionId, RuntimeId, Scope, Secrets, State, TimestampMs, Version, VersionNumber,
+    Weighted, async_config::EventInvokeConfig,
 };
 
-use crate::store::{Change, ChangeListener, FunctionStore, StoreError, Usage};
+use crate::store::{Change, ChangeListener, Limits, RecordKey, Store, StoreError, Usage, Write};
 
 /// A value that must not be found in plain text on disk.
 pub const SECRET: &str = "a-very-secret-value-7c1f";
+/// The limits that the stores given to [`all`] must have.
+pub const LIMITS: Limits = Limits { code_bytes: 1_000, claimed_concurrency: 900 };
 /// How many empty stores [`all`] takes.
-pub const STORES: usize = 5;
+pub const STORES: usize = 7;
 
 /// A scope of its own per region name.
 pub fn scope(region: &str) -> Scope {
     Scope { account: AccountId::parse("123456789012").unwrap(), region: Region::parse(region).unwrap() }
 }
 
-/// A function with every member set.
-pub fn function(name: &str) -> Function {
-    let configuration = Configuration {
+/// A package of this size.
+pub fn code(size_bytes: u64) -> CodeRef {
+    CodeRef { sha256: CodeSha256([1; 32]), size_bytes, unzipped_bytes: 2 * size_bytes }
+}
+
+/// A configuration with every member set.
+pub fn configuration() -> Configuration {
+    Configuration {
         runtime: RuntimeId::new("python3.12"),
         handler: "a.b".into(),
         role: "arn:aws:iam::123456789012:role/r".into(),
@@ -33,17 +48,134 @@ pub fn function(name: &str) -> Function {
         ephemeral_storage_mb: 512,
         environment: Some(Secrets(BTreeMap::from([("KEY".into(), SECRET.into())]))),
         log: LogConfig::default(),
-    };
-    let code = CodeRef { sha256: CodeSha256([1; 32]), size_bytes: 10 };
-    Function {
-        key: FunctionKey { scope: scope("us-east-1"), name: FunctionName::parse(name).unwrap() },
-        deployed: Some(Arc::new(Deployment { id: revision(9), configuration: configuration.clone(), code })),
-        configuration,
-        code,
+        layers: vec![LayerRef { arn: "arn:layer:1".into(), code: code(3) }],
+        vpc: Some(VpcConfig {
+            subnet_ids: vec!["subnet-1".into()],
+            security_group_ids: vec!["sg-1".into()],
+            ipv6_allowed: true,
+        }),
+        dead_letter_target: Some("arn:aws:sqs:us-east-1:123456789012:q".into()),
+        active_tracing: true,
+        kms_key_arn: Some("arn:aws:kms:us-east-1:123456789012:key/k".into()),
+        file_systems: vec![FileSystem { arn: "arn:efs".into(), local_mount_path: "/mnt/a".into() }],
+        snap_start: true,
+    }
+}
+
+/// An active version.
+pub fn version(number: VersionNumber) -> Version {
+    let configuration = Arc::new(configuration());
+    Version {
+        number,
+        configuration: Arc::clone(&configuration),
+        code: code(10),
         state: State::Active,
-        last_update: None,
+        last_update: Some(LastUpdate::Successful),
         revision_id: revision(1),
         last_modified: TimestampMs(1_000),
+        deployed: Some(Arc::new(Deployment {
+            id: revision(9),
+            version: number,
+            configuration,
+            code: code(10),
+        })),
+    }
+}
+
+/// A function with a `$LATEST` and tags.
+pub fn function(name: &str) -> Function {
+    let key = FunctionKey { scope: scope("us-east-1"), name: FunctionName::parse(name).unwrap() };
+    let mut function = Function::new(key, version(VersionNumber::Latest));
+    function.tags = BTreeMap::from([("t".into(), "v".into())]);
+    function
+}
+
+/// A function with everything that a function can have.
+pub fn full_function(name: &str) -> Function {
+    let mut function = function(name);
+    let mut pending = version(VersionNumber::Published(3));
+    pending.state = State::Pending;
+    pending.last_update = None;
+    pending.deployed = None;
+    let mut failed = version(VersionNumber::Published(4));
+    failed.state = State::Failed { reason: "r".into(), code: "InternalError" };
+    function.versions = BTreeMap::from([
+        (1, Arc::new(version(VersionNumber::Published(1)))),
+        (3, Arc::new(pending)),
+        (4, Arc::new(failed)),
+    ]);
+    function.next_version = 5;
+    function.published_description = Some("before".into());
+    function.aliases.insert(
+        "live".into(),
+        Alias {
+            version: VersionNumber::Published(1),
+            description: "the one".into(),
+            weighted: Some(Weighted { version: 3, weight: 0.1 }),
+            revision_id: revision(5),
+        },
+    );
+    let live = Qualifier::Alias("live".into());
+    let statement = Statement { sid: Some("s".into()), json: r#"{"Sid":"s"}"#.into() };
+    let policy = Policy { statements: vec![statement], ..Policy::empty(revision(6)) };
+    function.policies = BTreeMap::from([(None, policy.clone()), (Some(live.clone()), policy)]);
+    function.reserved_concurrency = Some(7);
+    function.provisioned.insert(live.clone(), Provisioned { requested: 2, modified: TimestampMs(5) });
+    let event_invoke = EventInvokeConfig {
+        maximum_retry_attempts: Some(0),
+        on_failure: Some("arn:q".into()),
+        last_modified: TimestampMs(8),
+        ..Default::default()
+    };
+    function.event_invoke.insert(Qualifier::Latest, event_invoke);
+    let url = UrlConfig {
+        id: "abc".into(),
+        auth: UrlAuth::AwsIam,
+        streaming: true,
+        cors: Some(Cors { allow_origins: Some(vec!["*".into()]), max_age_s: Some(1), ..Default::default() }),
+        created: TimestampMs(1),
+        modified: TimestampMs(2),
+    };
+    function.urls = BTreeMap::from([(None, url.clone()), (Some("live".into()), url)]);
+    let manual = RuntimeManagement::Manual { runtime_version_arn: "arn:runtime".into() };
+    function.runtime_management = BTreeMap::from([
+        (VersionNumber::Latest, RuntimeManagement::FunctionUpdate),
+        (VersionNumber::Published(1), manual),
+    ]);
+    function.allow_recursive_loop = true;
+    function.code_signing_config_arn = Some("arn:csc".into());
+    function
+}
+
+/// A layer with one version.
+pub fn layer(name: &str) -> Layer {
+    let version = LayerVersion {
+        version: 1,
+        code: code(20),
+        description: "d".into(),
+        runtimes: Some(vec!["python3.12".into()]),
+        architectures: None,
+        license: Some("MIT".into()),
+        created: TimestampMs(3),
+        policy: Some(Policy::empty(revision(4))),
+    };
+    Layer {
+        key: LayerKey { scope: scope("us-east-1"), name: name.into() },
+        epoch: Epoch::NEW,
+        next_version: 2,
+        versions: BTreeMap::from([(1, Arc::new(version))]),
+    }
+}
+
+/// A code-signing configuration.
+pub fn code_signing(id: &str) -> CodeSigningConfig {
+    CodeSigningConfig {
+        key: CodeSigningKey { scope: scope("us-east-1"), id: id.into() },
+        epoch: Epoch::NEW,
+        description: "d".into(),
+        publishers: vec!["arn:profile".into()],
+        untrusted: UntrustedArtifact::Enforce,
+        modified: TimestampMs(4),
         tags: BTreeMap::from([("t".into(), "v".into())]),
     }
 }
@@ -53,83 +185,142 @@ pub fn revision(number: u8) -> RevisionId {
     RevisionId::from_random([number; 16])
 }
 
+async fn put(store: &dyn Store, write: impl Into<Write>) -> Result<(), StoreError> {
+    store.commit(vec![write.into()]).await
+}
+
 /// Runs everything, each part on an empty store of its own.
-pub async fn all(mut stores: Vec<Arc<dyn FunctionStore>>) {
+pub async fn all(mut stores: Vec<Arc<dyn Store>>) {
     assert_eq!(stores.len(), STORES);
     records_come_back(&*stores.pop().unwrap()).await;
-    one_of_many_conditional_writes_wins(stores.pop().unwrap()).await;
+    one_of_many_changes_wins(stores.pop().unwrap()).await;
+    a_commit_happens_as_a_whole(&*stores.pop().unwrap()).await;
     lists_are_in_order_and_of_one_scope(&*stores.pop().unwrap()).await;
-    usage_counts_and_the_quota_holds(&*stores.pop().unwrap()).await;
+    usage_counts_and_the_limits_hold(&*stores.pop().unwrap()).await;
+    two_reservations_at_once_do_not_overshoot(stores.pop().unwrap()).await;
     a_listener_sees_everything_once_and_before_the_answer(stores.pop().unwrap()).await;
 }
 
-async fn records_come_back(store: &dyn FunctionStore) {
-    let mut one = function("f");
-    store.create(one.clone()).await.unwrap();
-    assert!(matches!(store.create(one.clone()).await, Err(StoreError::AlreadyExists)));
-    assert_eq!(*store.get(&one.key).await.unwrap().unwrap(), one);
-    one.revision_id = revision(2);
-    one.state = State::Failed { reason: "r".into(), code: "InternalError" };
-    one.deployed = None;
-    one.configuration.environment = None;
-    let wrong = store.replace(one.clone(), revision(7)).await;
-    assert!(matches!(wrong, Err(StoreError::RevisionMismatch { current }) if current == revision(1)));
-    store.replace(one.clone(), revision(1)).await.unwrap();
-    assert_eq!(*store.get(&one.key).await.unwrap().unwrap(), one);
-    assert!(matches!(
-        store.delete(&one.key, Some(revision(1))).await,
-        Err(StoreError::RevisionMismatch { .. })
-    ));
-    store.delete(&one.key, None).await.unwrap();
-    assert!(store.get(&one.key).await.unwrap().is_none());
-    assert!(matches!(store.delete(&one.key, None).await, Err(StoreError::NotFound)));
-    assert!(matches!(store.replace(one, revision(2)).await, Err(StoreError::NotFound)));
+async fn records_come_back(store: &dyn Store) {
+    let one = full_function("f");
+    put(store, one.clone()).await.unwrap();
+    assert!(matches!(put(store, one.clone()).await, Err(StoreError::Changed)), "it is there already");
+    let found = store.function(&one.key).unwrap();
+    assert_ne!(found.epoch, Epoch::NEW);
+    assert_eq!(*found, Function { epoch: found.epoch, ..one.clone() });
+    let mut next = Function::clone(&found);
+    next.versions.remove(&1);
+    next.latest.deployed = None;
+    put(store, next.clone()).await.unwrap();
+    assert!(matches!(put(store, next.clone()).await, Err(StoreError::Changed)), "that state is gone");
+    let again = store.function(&one.key).unwrap();
+    assert_eq!(*again, Function { epoch: again.epoch, ..next });
+    let stale = Write::Delete(RecordKey::Function(one.key.clone()), found.epoch);
+    assert!(matches!(store.commit(vec![stale]).await, Err(StoreError::Changed)));
+    let delete = Write::Delete(RecordKey::Function(one.key.clone()), again.epoch);
+    store.commit(vec![delete.clone()]).await.unwrap();
+    assert!(store.function(&one.key).is_none());
+    assert!(matches!(store.commit(vec![delete]).await, Err(StoreError::Changed)));
+    put(store, one.clone()).await.unwrap();
+    assert!(store.function(&one.key).unwrap().epoch > again.epoch, "an epoch is never used twice");
+
+    let (layer, config) = (layer("l"), code_signing("csc-1"));
+    store.commit(vec![layer.clone().into(), config.clone().into()]).await.unwrap();
+    let found = store.layer(&layer.key).unwrap();
+    assert_eq!(*found, Layer { epoch: found.epoch, ..layer });
+    let found = store.code_signing(&config.key).unwrap();
+    assert_eq!(*found, CodeSigningConfig { epoch: found.epoch, ..config });
 }
 
-async fn one_of_many_conditional_writes_wins(store: Arc<dyn FunctionStore>) {
-    let original = function("raced");
-    store.create(original.clone()).await.unwrap();
+async fn one_of_many_changes_wins(store: Arc<dyn Store>) {
+    put(&*store, function("raced")).await.unwrap();
+    let original = store.function(&function("raced").key).unwrap();
     let racers = (10..30).map(|number| {
-        let mut mine = original.clone();
-        mine.revision_id = revision(number);
+        let mut mine = Function::clone(&original);
+        mine.latest.revision_id = revision(number);
         let store = Arc::clone(&store);
-        async move { store.replace(mine, revision(1)).await.is_ok() }
+        async move { put(&*store, mine).await.is_ok() }
     });
     let won = futures_util::future::join_all(racers).await.into_iter().filter(|won| *won).count();
     assert_eq!(won, 1);
 }
 
-async fn lists_are_in_order_and_of_one_scope(store: &dyn FunctionStore) {
+async fn a_commit_happens_as_a_whole(store: &dyn Store) {
+    let config = code_signing("csc-1");
+    put(store, config.clone()).await.unwrap();
+    let stored = store.code_signing(&config.key).unwrap();
+    let key = RecordKey::CodeSigning(config.key.clone());
+    let wrong = vec![function("f").into(), Write::Expect(key.clone(), Epoch(stored.epoch.0 + 1))];
+    assert!(matches!(store.commit(wrong).await, Err(StoreError::Changed)));
+    assert!(store.function(&function("f").key).is_none());
+    let right = vec![function("f").into(), Write::Expect(key.clone(), stored.epoch)];
+    store.commit(right).await.unwrap();
+    assert!(store.function(&function("f").key).is_some());
+    let absent = vec![function("g").into(), Write::Expect(key, Epoch::NEW)];
+    assert!(matches!(store.commit(absent).await, Err(StoreError::Changed)));
+}
+
+async fn lists_are_in_order_and_of_one_scope(store: &dyn Store) {
     for name in ["b", "a", "C", "d"] {
-        store.create(function(name)).await.unwrap();
+        put(store, function(name)).await.unwrap();
+        put(store, layer(name)).await.unwrap();
+        put(store, code_signing(name)).await.unwrap();
     }
     let mut elsewhere = function("e");
     elsewhere.key.scope = scope("eu-west-1");
-    store.create(elsewhere).await.unwrap();
-    let names = |functions: Vec<Arc<Function>>| -> Vec<String> {
-        functions.iter().map(|function| function.key.name.to_string()).collect()
-    };
+    put(store, elsewhere).await.unwrap();
     let home = scope("us-east-1");
-    assert_eq!(names(store.list(&home, None, 10).await.unwrap()), ["C", "a", "b", "d"]);
-    let after = FunctionName::parse("a").unwrap();
-    assert_eq!(names(store.list(&home, Some(&after), 1).await.unwrap()), ["b"]);
-    assert_eq!(store.all().await.unwrap().len(), 5);
+    let names = |after: Option<&str>, limit| -> Vec<String> {
+        store.functions(&home, after, limit).iter().map(|function| function.key.name.to_string()).collect()
+    };
+    assert_eq!(names(None, 10), ["C", "a", "b", "d"]);
+    assert_eq!(names(Some("a"), 1), ["b"]);
+    assert_eq!(store.all_functions().len(), 5);
+    let layers: Vec<_> =
+        store.layers(&home, Some("a"), 9).iter().map(|layer| layer.key.name.clone()).collect();
+    assert_eq!(layers, ["b", "d"]);
+    assert_eq!(store.code_signings(&home, None, 2).len(), 2);
+    assert_eq!(store.all_layers().len(), 4);
 }
 
-async fn usage_counts_and_the_quota_holds(store: &dyn FunctionStore) {
+async fn usage_counts_and_the_limits_hold(store: &dyn Store) {
     let home = scope("us-east-1");
-    assert_eq!(store.usage(&home).await.unwrap(), Usage::default());
-    store.create(function("small")).await.unwrap();
+    assert_eq!(store.usage(&home), Usage::default());
+    put(store, full_function("full")).await.unwrap();
+    put(store, layer("l")).await.unwrap();
+    let expected = Usage { function_count: 1, code_bytes: 60, claimed_concurrency: 7 };
+    assert_eq!(store.usage(&home), expected);
     let mut large = function("large");
-    large.code.size_bytes = limits::TOTAL_CODE_BYTES - 10;
-    store.create(large.clone()).await.unwrap();
-    let full = Usage { function_count: 2, total_code_bytes: limits::TOTAL_CODE_BYTES };
-    assert_eq!(store.usage(&home).await.unwrap(), full);
-    let more = store.create(function("more")).await;
+    large.latest.code = code(LIMITS.code_bytes - 60);
+    put(store, large.clone()).await.unwrap();
+    let more = put(store, function("more")).await;
     assert!(matches!(more, Err(StoreError::CodeStorageExceeded)), "{more:?}");
-    large.revision_id = revision(2);
-    store.replace(large, revision(1)).await.unwrap();
-    assert_eq!(store.usage(&home).await.unwrap(), full);
+    let mut changed = Function::clone(&store.function(&large.key).unwrap());
+    changed.latest.revision_id = revision(2);
+    put(store, changed).await.unwrap();
+    let mut greedy = Function::clone(&store.function(&large.key).unwrap());
+    greedy.reserved_concurrency = Some(LIMITS.claimed_concurrency - 6);
+    let refused = put(store, greedy).await;
+    assert!(matches!(refused, Err(StoreError::ConcurrencyExceeded { available: 893 })), "{refused:?}");
+    let stored = store.function(&large.key).unwrap();
+    let delete = Write::Delete(RecordKey::Function(large.key), stored.epoch);
+    store.commit(vec![delete]).await.unwrap();
+    assert_eq!(store.usage(&home), expected);
+}
+
+async fn two_reservations_at_once_do_not_overshoot(store: Arc<dyn Store>) {
+    for number in 0..8 {
+        put(&*store, function(&format!("f{number}"))).await.unwrap();
+    }
+    let reserve = store.all_functions().into_iter().map(|function| {
+        let mut mine = Function::clone(&function);
+        mine.reserved_concurrency = Some(200);
+        let store = Arc::clone(&store);
+        async move { put(&*store, mine).await.is_ok() }
+    });
+    let won = futures_util::future::join_all(reserve).await.into_iter().filter(|won| *won).count();
+    assert_eq!(won, 4);
+    assert_eq!(store.usage(&scope("us-east-1")).claimed_concurrency, 800);
 }
 
 #[derive(Default)]
@@ -138,22 +329,23 @@ struct Seen(Mutex<Vec<String>>);
 impl ChangeListener for Seen {
     fn changed(&self, change: &Change) {
         self.0.lock().unwrap().push(match change {
-            Change::Put(function) => format!("{} {}", function.key.name, function.revision_id),
+            Change::Put(function) => format!("{} {}", function.key.name, function.latest.revision_id),
             Change::Deleted(key) => format!("{} gone", key.name),
         });
     }
 }
 
-async fn a_listener_sees_everything_once_and_before_the_answer(store: Arc<dyn FunctionStore>) {
-    store.create(function("before")).await.unwrap();
+async fn a_listener_sees_everything_once_and_before_the_answer(store: Arc<dyn Store>) {
+    put(&*store, function("before")).await.unwrap();
     let seen = Arc::new(Seen::default());
     store.subscribe(Arc::clone(&seen) as _).await.unwrap();
-    let mut changed = function("after");
-    store.create(changed.clone()).await.unwrap();
-    changed.revision_id = revision(2);
-    store.replace(changed.clone(), revision(1)).await.unwrap();
-    assert!(store.replace(changed.clone(), revision(1)).await.is_err());
-    store.delete(&changed.key, None).await.unwrap();
+    put(&*store, function("after")).await.unwrap();
+    let mut changed = Function::clone(&store.function(&function("after").key).unwrap());
+    changed.latest.revision_id = revision(2);
+    put(&*store, changed.clone()).await.unwrap();
+    assert!(put(&*store, changed.clone()).await.is_err());
+    let epoch = store.function(&changed.key).unwrap().epoch;
+    store.commit(vec![Write::Delete(RecordKey::Function(changed.key), epoch)]).await.unwrap();
     let expected = [
         format!("before {}", revision(1)),
         format!("after {}", revision(1)),

@@ -1,14 +1,16 @@
 //! CreateFunction: the record is `Pending` in the answer, and `Active` once its package is unpacked.
 
+use std::sync::Arc;
+
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, Function, State, TimestampMs};
-use lambent_ports::store::StoreError;
+use lambent_domain::{Fault, Function, State, Version, VersionNumber};
+use lambent_ports::store::{StoreError, Write};
 use lambent_wire::lambda::operations::CreateFunction;
 use lambent_wire::lambda::operations::create_function::CreateFunctionRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
 
 use crate::package::Source;
-use crate::settings::{Asked, Unsupported, check_architectures, check_publish, check_tags};
+use crate::settings::{Asked, Unsupported, check_architectures, check_publish_to, check_tags};
 use crate::target::Target;
 use crate::{Control, shown, store_fault};
 
@@ -22,59 +24,53 @@ impl Handle<CreateFunction> for Control {
     ) -> Result<FunctionConfiguration, Fault> {
         let key = Target::parse_new(&input.function_name, &context.scope)?;
         check_architectures(input.architectures.as_deref())?;
-        check_publish(input.publish, input.publish_to.as_deref())?;
+        check_publish_to(input.publish_to.as_deref())?;
         let tags = input.tags.clone().unwrap_or_default();
         check_tags(&tags)?;
-        let source = Source {
-            zip: input.code.zip_file.clone(),
-            s3: input.code.s3_bucket.is_some() || input.code.s3_key.is_some(),
-            image: input.code.image_uri.is_some() || input.package_type.as_deref() == Some("Image"),
-        };
-        let configuration = asked(input).create(&*self.parts.runtimes)?;
+        let source = Source::of_create(&input);
+        let publish = input.publish == Some(true);
+        let configuration = asked(input).create(&key, &*self.parts.runtimes)?;
         // Before the package is looked at: an existing name is the cheaper answer.
-        if self.parts.store.get(&key).await.map_err(store_fault)?.is_some() {
+        if self.parts.store.function(&key).is_some() {
             return Err(Fault::FunctionExists(key.name.to_string()));
         }
         let code = source.check(&*self.parts.code).await?.store(&*self.parts.code).await?;
-        let function = Function {
-            key: key.clone(),
-            configuration,
+        let latest = Version {
+            number: VersionNumber::Latest,
+            configuration: Arc::new(configuration),
             code,
             state: State::Pending,
             last_update: None,
             revision_id: self.new_revision(),
-            last_modified: TimestampMs(self.parts.clock.now_ms()),
-            tags,
+            last_modified: self.now(),
             deployed: None,
         };
-        self.parts.store.create(function.clone()).await.map_err(|error| match error {
-            StoreError::AlreadyExists => Fault::FunctionExists(key.name.to_string()),
+        let mut function = Function::new(key.clone(), latest);
+        function.tags = tags;
+        let published = publish.then(|| self.publish(&mut function, None, true));
+        let written = self.parts.store.commit(vec![Write::from(function.clone())]).await;
+        written.map_err(|error| match error {
+            StoreError::Changed => Fault::FunctionExists(key.name.to_string()),
             other => store_fault(other),
         })?;
         self.activation.spawn(key.clone());
-        Ok(shown::full(&function, key.arn(), &*self.parts.runtimes))
+        // With `Publish` the version is shown, under the function's own ARN (recorded).
+        let version = published.as_deref().unwrap_or(&function.latest);
+        Ok(shown::full(&key, version, key.arn(), &*self.parts.runtimes))
     }
 }
 
 fn asked(input: CreateFunctionRequest) -> Asked {
-    let mut unsupported = Unsupported::shared(
-        input.vpc_config.as_ref(),
-        input.dead_letter_config.as_ref(),
-        input.kms_key_arn.as_deref(),
-        input.tracing_config.as_ref(),
-        input.layers.as_deref(),
-        input.file_system_configs.as_deref(),
-        input.image_config.is_some(),
-        input.snap_start.as_ref(),
-    );
-    unsupported
+    let unsupported = Unsupported::default()
+        .note("ImageConfig", input.image_config.is_some())
         .note("CodeSigningConfigArn", input.code_signing_config_arn.is_some())
         .note("TenancyConfig", input.tenancy_config.is_some())
         .note("CapacityProviderConfig", input.capacity_provider_config.is_some())
         .note("DurableConfig", input.durable_config.is_some())
         .note("RuntimeConfig", input.runtime_config.is_some())
         .note("AcceleratorConfig", input.accelerator_config.is_some())
-        .note("Code.SourceKMSKeyArn", input.code.source_kms_key_arn.is_some());
+        .note("Code.SourceKMSKeyArn", input.code.source_kms_key_arn.is_some())
+        .note("Layers", input.layers.is_some_and(|layers| !layers.is_empty()));
     Asked {
         runtime: input.runtime,
         handler: input.handler,
@@ -85,6 +81,13 @@ fn asked(input: CreateFunctionRequest) -> Asked {
         environment: input.environment,
         ephemeral_storage: input.ephemeral_storage,
         logging_config: input.logging_config,
+        vpc_config: input.vpc_config,
+        dead_letter_config: input.dead_letter_config,
+        kms_key_arn: input.kms_key_arn,
+        tracing_config: input.tracing_config,
+        file_system_configs: input.file_system_configs,
+        snap_start: input.snap_start,
+        layers: None,
         unsupported,
     }
 }

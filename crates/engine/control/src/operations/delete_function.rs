@@ -1,13 +1,13 @@
-//! DeleteFunction: 204. Running invokes finish; their environments go afterwards.
+//! DeleteFunction: 204. Running invokes finish; their environments go afterwards. With a version's number only the
+//! version is deleted.
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, Qualifier};
-use lambent_ports::store::StoreError;
+use lambent_domain::{Fault, Function, Qualifier, VersionNumber};
 use lambent_wire::lambda::operations::DeleteFunction;
 use lambent_wire::lambda::operations::delete_function::{DeleteFunctionRequest, DeleteFunctionResponse};
 
+use crate::Control;
 use crate::target::Target;
-use crate::{Control, store_fault};
 
 impl Handle<DeleteFunction> for Control {
     type Fault = Fault;
@@ -18,31 +18,43 @@ impl Handle<DeleteFunction> for Control {
         input: DeleteFunctionRequest,
     ) -> Result<DeleteFunctionResponse, Fault> {
         let target = Target::parse(&input.function_name, input.qualifier.as_deref(), &context.scope)?;
-        self.function(&target.key, &target.shown_arn()).await?;
+        self.function(&target)?;
         match &target.qualifier {
-            None => {}
+            None => {
+                let deleted = self.delete_function(&target.key).await?;
+                if !deleted {
+                    return Err(target.not_found());
+                }
+            }
             Some(Qualifier::Latest) => {
                 return Err(Fault::InvalidParameter(
                     "$LATEST version cannot be deleted without deleting the function.".into(),
                 ));
             }
-            // A version that is not there counts as deleted (recorded); none is there yet.
-            Some(Qualifier::Version(_)) => return Ok(done()),
+            Some(Qualifier::Version(number)) => {
+                self.change(&target, |function| delete_version(function, *number)).await?;
+            }
             Some(Qualifier::Alias(_)) => {
                 return Err(Fault::InvalidParameter(
                     "Deletion of aliases is not currently supported.".into(),
                 ));
             }
         }
-        match self.parts.store.delete(&target.key, None).await {
-            Ok(()) => Ok(done()),
-            Err(StoreError::NotFound) => Err(Fault::FunctionNotFound(target.shown_arn())),
-            Err(other) => Err(store_fault(other)),
-        }
+        // The modelled status is 200; the answer's own is 204 for functions like these.
+        Ok(DeleteFunctionResponse { status_code: Some(204) })
     }
 }
 
-/// The modelled status is 200; the answer's own is 204 for functions like these.
-fn done() -> DeleteFunctionResponse {
-    DeleteFunctionResponse { status_code: Some(204) }
+/// A version that is not there counts as deleted (recorded).
+fn delete_version(function: &mut Function, number: u64) -> Result<(), Fault> {
+    let aliases: Vec<&str> =
+        function.aliases_of(VersionNumber::Published(number)).map(|(name, _)| name.as_str()).collect();
+    if !aliases.is_empty() {
+        return Err(Fault::Conflict(format!(
+            "Unable to delete version because the following aliases reference it: [{}]",
+            aliases.join(", ")
+        )));
+    }
+    function.remove_version(number);
+    Ok(())
 }

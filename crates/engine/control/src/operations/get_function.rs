@@ -1,4 +1,5 @@
-//! GetFunction: configuration, a link to the package that works for ten minutes, tags when there are any.
+//! GetFunction: configuration, a link to the package that works for ten minutes, tags and reserved concurrency when there
+//! are any.
 
 use lambent_api_kit::{Context, Handle};
 use lambent_domain::Fault;
@@ -6,6 +7,7 @@ use lambent_wire::lambda::operations::GetFunction;
 use lambent_wire::lambda::operations::get_function::{
     FunctionCodeLocation, GetFunctionRequest, GetFunctionResponse,
 };
+use lambent_wire::lambda::types::Concurrency;
 
 use crate::target::Target;
 use crate::{Control, shown};
@@ -19,17 +21,24 @@ impl Handle<GetFunction> for Control {
         input: GetFunctionRequest,
     ) -> Result<GetFunctionResponse, Fault> {
         let target = Target::parse(&input.function_name, input.qualifier.as_deref(), &context.scope)?;
-        let function = self.function(&target.key, &target.shown_arn()).await?;
-        target.expect_latest()?;
-        let location = self.parts.links.link(&context.base_url, &target.key, function.code.sha256);
+        let (function, version) = self.version(&target)?;
+        let location = self.parts.links.link(&context.base_url, &target.key, version.code.sha256);
+        let reserved = function.reserved_concurrency;
         Ok(GetFunctionResponse {
-            configuration: Some(shown::full(&function, target.shown_arn(), &*self.parts.runtimes)),
+            configuration: Some(shown::full(
+                &target.key,
+                &version,
+                target.shown_arn(),
+                &*self.parts.runtimes,
+            )),
             code: Some(FunctionCodeLocation {
                 repository_type: Some("S3".into()),
                 location: Some(location),
                 ..Default::default()
             }),
             tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
+            concurrency: reserved
+                .map(|count| Concurrency { reserved_concurrent_executions: Some(count as i32) }),
             ..Default::default()
         })
     }

@@ -18,8 +18,7 @@ impl Handle<GetFunctionConfiguration> for Control {
         input: GetFunctionConfigurationRequest,
     ) -> Result<FunctionConfiguration, Fault> {
         let target = Target::parse(&input.function_name, input.qualifier.as_deref(), &context.scope)?;
-        let function = self.function(&target.key, &target.shown_arn()).await?;
-        target.expect_latest()?;
-        Ok(shown::full(&function, target.shown_arn(), &*self.parts.runtimes))
+        let (_, version) = self.version(&target)?;
+        Ok(shown::full(&target.key, &version, target.shown_arn(), &*self.parts.runtimes))
     }
 }

@@ -1,15 +1,15 @@
-//! ListFunctions: by name, at most fifty a page; states are left out (recorded). Markers are opaque and survive restarts.
+//! ListFunctions: by name, at most fifty a page; states are left out (recorded). With `FunctionVersion=ALL` every version
+//! is an item of its own.
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::limits::LIST_FUNCTIONS_PAGE;
-use lambent_domain::{Fault, FunctionName};
+use lambent_domain::limits::LIST_PAGE;
+use lambent_domain::{Fault, Function, FunctionKey, FunctionName, Scope, Version, VersionNumber};
 use lambent_wire::lambda::operations::ListFunctions;
 use lambent_wire::lambda::operations::list_functions::{ListFunctionsRequest, ListFunctionsResponse};
+use lambent_wire::lambda::types::FunctionConfiguration;
 
-use crate::{Control, shown, store_fault};
-
-/// Tells markers of this operation from others'.
-const MARKER_PREFIX: &str = "f1.";
+use crate::paging::{Page, number_key};
+use crate::{Control, shown};
 
 impl Handle<ListFunctions> for Control {
     type Fault = Fault;
@@ -25,52 +25,58 @@ impl Handle<ListFunctions> for Control {
         {
             return Ok(ListFunctionsResponse { functions: Some(Vec::new()), next_marker: None });
         }
-        let after =
-            input.marker.as_deref().filter(|marker| !marker.is_empty()).map(read_marker).transpose()?;
-        let asked = input.max_items.map_or(LIST_FUNCTIONS_PAGE, |count| count.unsigned_abs() as usize);
-        let limit = asked.min(LIST_FUNCTIONS_PAGE);
-        let mut functions =
-            self.parts.store.list(&context.scope, after.as_ref(), limit + 1).await.map_err(store_fault)?;
-        let more = functions.len() > limit;
-        functions.truncate(limit);
-        let next_marker = functions.last().filter(|_| more).map(|last| marker(&last.key.name));
-        let qualified = input.function_version.as_deref() == Some("ALL");
-        let shown = functions.iter().map(|function| {
-            let arn = if qualified { function.key.qualified_arn("$LATEST") } else { function.key.arn() };
-            shown::listed(function, arn)
-        });
-        Ok(ListFunctionsResponse { functions: Some(shown.collect()), next_marker })
+        let all = input.function_version.as_deref() == Some("ALL");
+        let operation = if all { "versions-of-all" } else { "functions" };
+        let page = Page::parse(operation, input.marker.as_deref(), input.max_items, LIST_PAGE)?;
+        let (functions, next_marker) = if all {
+            self.all_versions(&context.scope, &page)
+        } else {
+            self.latest_of_all(&context.scope, &page)
+        };
+        Ok(ListFunctionsResponse { functions: Some(functions), next_marker })
     }
 }
 
-fn marker(name: &FunctionName) -> String {
-    let digits: String = name.as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("{MARKER_PREFIX}{digits}")
-}
+type Listed = (Vec<FunctionConfiguration>, Option<String>);
 
-fn read_marker(marker: &str) -> Result<FunctionName, Fault> {
-    let read = || {
-        let digits = marker.strip_prefix(MARKER_PREFIX)?;
-        let bytes: Option<Vec<u8>> = (0..digits.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
-            .collect();
-        FunctionName::parse(&String::from_utf8(bytes?).ok()?)
-    };
-    // AWS's own text is not known.
-    read().ok_or_else(|| Fault::InvalidParameter("The provided Marker is invalid.".into()))
-}
+impl Control {
+    fn latest_of_all(&self, scope: &Scope, page: &Page) -> Listed {
+        let found = self.parts.store.functions(scope, page.after.as_deref(), page.wanted());
+        let (functions, next) = page.cut(found, |function| function.key.name.to_string());
+        let shown = |key: &FunctionKey, latest| shown::listed(key, latest, key.arn());
+        (functions.iter().map(|function| shown(&function.key, &function.latest)).collect(), next)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn markers_come_back_and_garbage_does_not() {
-        let name = FunctionName::parse("my-function_1").unwrap();
-        assert_eq!(read_marker(&marker(&name)).unwrap(), name);
-        for garbage in ["f1.", "f1.zz", "f1.616", "f1.é0", "x", "f2.61", "f1.20"] {
-            assert!(read_marker(garbage).is_err(), "{garbage}");
+    /// Keys are `<name>/<number>`; functions are in order of their names, and a function's versions of their numbers.
+    fn all_versions(&self, scope: &Scope, page: &Page) -> Listed {
+        let name = page.after.as_deref().and_then(|key| key.split_once('/')).map(|(name, _)| name.to_owned());
+        // The function that the page before ended in may have more versions.
+        let mut functions: Vec<_> = Vec::new();
+        if let Some(name) = name.as_deref().and_then(FunctionName::parse) {
+            let key = FunctionKey { scope: scope.clone(), name };
+            functions.extend(self.parts.store.function(&key));
         }
+        functions.extend(self.parts.store.functions(scope, name.as_deref(), page.wanted()));
+        let items = functions
+            .iter()
+            .flat_map(|function| function.all_versions().map(move |version| (function, version)));
+        let after = page.after.as_deref();
+        let key = |function: &Function, version: &Version| {
+            let number = match version.number {
+                VersionNumber::Latest => 0,
+                VersionNumber::Published(number) => number,
+            };
+            format!("{}/{}", function.key.name, number_key(number))
+        };
+        let rest = items.filter(|(function, version)| {
+            name.as_deref() != Some(function.key.name.as_str())
+                || after.is_none_or(|after| key(function, version).as_str() > after)
+        });
+        let (found, next) =
+            page.cut(rest.take(page.wanted()).collect(), |(function, version)| key(function, version));
+        (
+            found.into_iter().map(|(function, version)| shown::listed_version(function, version)).collect(),
+            next,
+        )
     }
 }

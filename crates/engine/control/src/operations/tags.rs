@@ -3,18 +3,14 @@
 
 use lambent_api_kit::{Context, Handle};
 use lambent_domain::{Fault, Function, Scope};
-use lambent_ports::store::StoreError;
 use lambent_wire::lambda::operations::list_tags::{ListTagsRequest, ListTagsResponse};
 use lambent_wire::lambda::operations::tag_resource::{TagResourceRequest, TagResourceResponse};
 use lambent_wire::lambda::operations::untag_resource::{UntagResourceRequest, UntagResourceResponse};
 use lambent_wire::lambda::operations::{ListTags, TagResource, UntagResource};
 
+use crate::Control;
 use crate::settings::check_tags;
 use crate::target::Target;
-use crate::{Control, store_fault};
-
-/// Attempts while others change the record.
-const MAX_ATTEMPTS: usize = 32;
 
 impl Handle<TagResource> for Control {
     type Fault = Fault;
@@ -26,7 +22,7 @@ impl Handle<TagResource> for Control {
     ) -> Result<TagResourceResponse, Fault> {
         let target = tagged(&input.resource, &context.scope)?;
         if input.tags.is_empty() {
-            self.function(&target.key, &target.shown_arn()).await?;
+            self.function(&target)?;
             let text = "An error occurred and the request cannot be processed.";
             return Err(Fault::InvalidParameter(text.into()));
         }
@@ -60,7 +56,7 @@ impl Handle<ListTags> for Control {
 
     async fn handle(&self, context: Context, input: ListTagsRequest) -> Result<ListTagsResponse, Fault> {
         let target = tagged(&input.resource, &context.scope)?;
-        let function = self.function(&target.key, &target.shown_arn()).await?;
+        let function = self.function(&target)?;
         Ok(ListTagsResponse { tags: Some(function.tags.clone()) })
     }
 }
@@ -85,18 +81,10 @@ impl Control {
         target: &Target,
         change: impl Fn(&mut Function) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        for _ in 0..MAX_ATTEMPTS {
-            let current = self.function(&target.key, &target.shown_arn()).await?;
-            let mut next = Function::clone(&current);
-            change(&mut next)?;
-            next.revision_id = self.new_revision();
-            match self.parts.store.replace(next, current.revision_id).await {
-                Ok(()) => return Ok(()),
-                Err(StoreError::RevisionMismatch { .. }) => {}
-                Err(StoreError::NotFound) => return Err(Fault::FunctionNotFound(target.shown_arn())),
-                Err(other) => return Err(store_fault(other)),
-            }
-        }
-        Err(Fault::UpdateInProgress(target.key.clone()))
+        let change = |function: &mut Function| {
+            function.latest.revision_id = self.new_revision();
+            change(function)
+        };
+        self.change(target, change).await.map(|_| ())
     }
 }

@@ -1,13 +1,14 @@
 //! UpdateFunctionCode: invokes run the previous package until the new one is unpacked. `DryRun` checks and changes nothing.
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, Function};
+use lambent_domain::{Fault, Version};
 use lambent_wire::lambda::operations::UpdateFunctionCode;
 use lambent_wire::lambda::operations::update_function_code::UpdateFunctionCodeRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
 
+use crate::change::updatable;
 use crate::package::Source;
-use crate::settings::{check_architectures, check_publish};
+use crate::settings::{check_architectures, check_publish_to};
 use crate::target::Target;
 use crate::{Control, shown};
 
@@ -22,31 +23,36 @@ impl Handle<UpdateFunctionCode> for Control {
         let target = Target::parse(&input.function_name, None, &context.scope)?;
         target.expect_latest()?;
         check_architectures(input.architectures.as_deref())?;
-        check_publish(input.publish, input.publish_to.as_deref())?;
+        check_publish_to(input.publish_to.as_deref())?;
         let revision_id = input.revision_id.as_deref();
-        let current = self.updatable(&target, revision_id).await?;
+        let current = self.function(&target)?;
+        updatable(&current, revision_id)?;
         if input.image_uri.is_some() {
             return Err(Fault::InvalidParameter(
                 "Please don't provide ImageUri when updating a function with packageType Zip.".into(),
             ));
         }
-        let source = Source {
-            zip: input.zip_file.clone(),
-            s3: input.s3_bucket.is_some() || input.s3_key.is_some(),
-            image: false,
-        };
-        let checked = source.check(&*self.parts.code).await?;
+        let checked = Source::of_update(&input).check(&*self.parts.code).await?;
+        let (key, arn) = (&target.key, target.key.arn());
         if input.dry_run == Some(true) {
-            let would_be = Function { code: checked.code_ref, ..Function::clone(&current) };
-            return Ok(shown::full(&would_be, target.key.arn(), &*self.parts.runtimes));
+            let would_be = Version { code: checked.code_ref, ..current.latest.clone() };
+            return Ok(shown::full(key, &would_be, arn, &*self.parts.runtimes));
         }
         let code = checked.store(&*self.parts.code).await?;
-        let updated = self
+        let publish = input.publish == Some(true);
+        let (updated, published) = self
             .update(&target, revision_id, |function| {
-                function.code = code;
-                Ok(())
+                function.latest.code = code;
+                Ok(publish.then(|| self.publish(function, None, true)))
             })
             .await?;
-        Ok(shown::full(&updated, target.key.arn(), &*self.parts.runtimes))
+        let shown = match published {
+            Some(version) => {
+                let arn = key.qualified_arn(&version.number.to_string());
+                shown::full(key, &version, arn, &*self.parts.runtimes)
+            }
+            None => shown::full(key, &updated.latest, arn, &*self.parts.runtimes),
+        };
+        Ok(shown)
     }
 }

@@ -1,7 +1,9 @@
 //! UpdateFunctionConfiguration: a merge. An update that changes nothing is still one: new revision, `InProgress` (recorded).
 
+use std::sync::Arc;
+
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::Fault;
+use lambent_domain::{Configuration, Fault};
 use lambent_wire::lambda::operations::UpdateFunctionConfiguration;
 use lambent_wire::lambda::operations::update_function_configuration::UpdateFunctionConfigurationRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
@@ -21,33 +23,27 @@ impl Handle<UpdateFunctionConfiguration> for Control {
         let target = Target::parse(&input.function_name, None, &context.scope)?;
         target.expect_latest()?;
         let revision_id = input.revision_id.clone();
-        let updated = self
+        let asked = asked(input);
+        let (updated, ()) = self
             .update(&target, revision_id.as_deref(), |function| {
-                let old = function.configuration.clone();
-                function.configuration = asked(input.clone()).merge(old, &*self.parts.runtimes)?;
+                let old = Configuration::clone(&function.latest.configuration);
+                let new = asked.clone().merge(old, &target.key, &*self.parts.runtimes)?;
+                function.latest.configuration = Arc::new(new);
                 Ok(())
             })
             .await?;
-        Ok(shown::full(&updated, target.key.arn(), &*self.parts.runtimes))
+        Ok(shown::full(&target.key, &updated.latest, target.key.arn(), &*self.parts.runtimes))
     }
 }
 
 fn asked(input: UpdateFunctionConfigurationRequest) -> Asked {
-    let mut unsupported = Unsupported::shared(
-        input.vpc_config.as_ref(),
-        input.dead_letter_config.as_ref(),
-        input.kms_key_arn.as_deref(),
-        input.tracing_config.as_ref(),
-        input.layers.as_deref(),
-        input.file_system_configs.as_deref(),
-        input.image_config.is_some(),
-        input.snap_start.as_ref(),
-    );
-    unsupported
+    let unsupported = Unsupported::default()
+        .note("ImageConfig", input.image_config.is_some())
         .note("CapacityProviderConfig", input.capacity_provider_config.is_some())
         .note("DurableConfig", input.durable_config.is_some())
         .note("RuntimeConfig", input.runtime_config.is_some())
-        .note("AcceleratorConfig", input.accelerator_config.is_some());
+        .note("AcceleratorConfig", input.accelerator_config.is_some())
+        .note("Layers", input.layers.is_some_and(|layers| !layers.is_empty()));
     Asked {
         runtime: input.runtime,
         handler: input.handler,
@@ -58,6 +54,13 @@ fn asked(input: UpdateFunctionConfigurationRequest) -> Asked {
         environment: input.environment,
         ephemeral_storage: input.ephemeral_storage,
         logging_config: input.logging_config,
+        vpc_config: input.vpc_config,
+        dead_letter_config: input.dead_letter_config,
+        kms_key_arn: input.kms_key_arn,
+        tracing_config: input.tracing_config,
+        file_system_configs: input.file_system_configs,
+        snap_start: input.snap_start,
+        layers: None,
         unsupported,
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn log_target(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime) 
         scope: key.scope.clone(),
         function_name: key.name.as_str().to_owned(),
         function_arn: key.arn(),
+        version: pool.deployment.version,
         group: configuration.log_group(key.name.as_str()),
         stream: log_stream_name(key, &pool.deployment, &date, shard.random.bytes16()),
         config: configuration.log.clone(),

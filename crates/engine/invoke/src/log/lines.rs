@@ -66,7 +66,7 @@ impl LogTarget {
                 "platform.initStart",
                 json!({
                     "initializationType": "on-demand", "phase": phase.as_str(), "runtimeVersion": version,
-                    "runtimeVersionArn": arn, "functionName": self.function_name, "functionVersion": "$LATEST",
+                    "runtimeVersionArn": arn, "functionName": self.function_name, "functionVersion": self.version.to_string(),
                     "instanceId": self.stream, "instanceMaxMemory": u64::from(self.memory_mb) << 20,
                 }),
             ),
@@ -100,12 +100,12 @@ impl LogTarget {
 
     pub(super) fn start(&self, at_ms: u64, request_id: &RequestId) -> Option<String> {
         self.talks().then(|| match self.config.format {
-            LogFormat::Text => format!("START RequestId: {request_id} Version: $LATEST\n"),
+            LogFormat::Text => format!("START RequestId: {request_id} Version: {}\n", self.version),
             LogFormat::Json { .. } => self.record(
                 at_ms,
                 "platform.start",
                 json!({
-                    "requestId": request_id.to_string(), "functionArn": self.function_arn, "version": "$LATEST",
+                    "requestId": request_id.to_string(), "functionArn": self.function_arn, "version": self.version.to_string(),
                 }),
             ),
         })
@@ -212,6 +212,8 @@ fn set_status(record: &mut serde_json::Value, status: &ReportStatus) {
 
 #[cfg(test)]
 mod tests {
+    use lambent_domain::VersionNumber;
+
     use super::*;
     use lambent_domain::log_config::LogConfig;
     use lambent_domain::{AccountId, Region, Scope};
@@ -225,6 +227,7 @@ mod tests {
             function_name: "f".into(),
             function_arn: "arn:aws:lambda:us-east-1:123456789012:function:f".into(),
             group: "/aws/lambda/f".into(),
+            version: VersionNumber::Latest,
             stream: "2026/01/01/[$LATEST]00".into(),
             config: LogConfig { format, group: None },
             memory_mb: 128,

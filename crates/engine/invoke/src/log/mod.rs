@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lambent_domain::log_config::LogConfig;
-use lambent_domain::{RequestId, Scope};
+use lambent_domain::{RequestId, Scope, VersionNumber};
 use lambent_ports::logs::LogSink;
 use lambent_ports::sandbox::Sandbox;
 use tokio::sync::{Notify, oneshot};
@@ -38,6 +38,8 @@ pub(crate) struct LogTarget {
     pub(crate) scope: Scope,
     pub(crate) function_name: String,
     pub(crate) function_arn: String,
+    /// The version that runs.
+    pub(crate) version: VersionNumber,
     pub(crate) group: String,
     pub(crate) stream: String,
     pub(crate) config: LogConfig,
