@@ -88,7 +88,7 @@ impl Control {
         let deployed = functions.iter().filter_map(|function| function.deployed.as_ref());
         let mut keep: Vec<_> = deployed.map(|deployed| deployed.code.sha256).collect();
         keep.extend(functions.iter().map(|function| function.code.sha256));
-        if let Err(error) = self.parts.code.sweep(&keep).await {
+        if let Err(error) = self.parts.code.sweep(&keep, &[]).await {
             tracing::warn!(%error, "packages that nothing refers to could not be removed");
         }
         for function in functions {
