@@ -198,6 +198,9 @@ pub fn canonical_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str
 mod tests {
     use super::*;
 
+    /// Method, target, headers, body, signature.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
     /// AWS's test suite: request line, headers besides `Host` and `X-Amz-Date`, signature.
     fn suite(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> String {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -219,7 +222,7 @@ mod tests {
     fn awss_test_suite_is_signed_as_awss_answers_say() {
         let unreserved = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let form = ("Content-Type", "application/x-www-form-urlencoded");
-        let cases: &[(&str, &str, &[(&str, &str)], &str, &str)] = &[
+        let cases: &[Case<'_>] = &[
             ("GET", "/", &[], "", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             ("POST", "/", &[], "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
             (

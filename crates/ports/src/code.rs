@@ -21,7 +21,8 @@ pub enum CodeError {
     /// Over [`lambent_domain::limits::MAX_UNZIPPED_BYTES`], by declared or by actual size.
     #[error("the package unpacks to more than the limit")]
     TooLargeUnpacked,
-    /// Over [`lambent_domain::limits::MAX_ZIP_BYTES`].
+    /// Over [`lambent_domain::limits::MAX_ZIP_BYTES`], which holds for zips inside a request. A store takes larger ones:
+    /// from S3, only the unpacked size counts.
     #[error("the zip is larger than the limit")]
     TooLargeZipped,
     /// Storage failed.

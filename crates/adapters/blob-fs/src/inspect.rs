@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
 use bytes::Bytes;
-use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_BYTES, MAX_ZIP_ENTRIES};
+use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_ENTRIES};
 use lambent_ports::code::CodeError;
 use zip::ZipArchive;
 
@@ -68,9 +68,6 @@ fn unreadable(reason: impl std::fmt::Display) -> CodeError {
 pub(crate) fn entries(zip: &Bytes) -> Result<(Archive, Vec<Entry>), CodeError> {
     if zip.is_empty() {
         return Err(CodeError::Empty);
-    }
-    if zip.len() > MAX_ZIP_BYTES {
-        return Err(CodeError::TooLargeZipped);
     }
     let mut archive = ZipArchive::new(Cursor::new(zip.clone())).map_err(unreadable)?;
     if archive.len() > MAX_ZIP_ENTRIES {

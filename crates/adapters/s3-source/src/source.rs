@@ -67,6 +67,9 @@ impl S3Source {
             None => None,
             Some(Err(reason)) => return Err(S3OptionsError::Endpoint(reason)),
             Some(Ok(endpoint)) => {
+                if !endpoint.tls && options.ca_bundle.is_some() {
+                    return Err(S3OptionsError::Trust("the endpoint is not https".into()));
+                }
                 let tls = endpoint.tls.then(|| trust(options.ca_bundle.as_deref()));
                 Some(Asked { endpoint, tls: tls.transpose().map_err(S3OptionsError::Trust)? })
             }
