@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::ident::CodeSha256;
 use crate::log_config::LogConfig;
 use crate::runtime::RuntimeId;
 use crate::version::CodeRef;
@@ -48,6 +49,11 @@ impl Configuration {
     /// The log group in force.
     pub fn log_group(&self, function_name: &str) -> String {
         self.log.group.clone().unwrap_or_else(|| format!("/aws/lambda/{function_name}"))
+    }
+
+    /// The packages of the layers, in order.
+    pub fn layer_packages(&self) -> Vec<CodeSha256> {
+        self.layers.iter().map(|layer| layer.code.sha256).collect()
     }
 }
 

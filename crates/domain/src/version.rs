@@ -62,6 +62,13 @@ impl Version {
         self.state == State::Pending || self.last_update == Some(LastUpdate::InProgress)
     }
 
+    /// The layers that it shows and those that run, as lists of packages.
+    pub fn layer_lists(&self) -> impl Iterator<Item = Vec<CodeSha256>> + '_ {
+        std::iter::once(&self.configuration)
+            .chain(self.deployed.iter().map(|deployed| &deployed.configuration))
+            .map(|configuration| configuration.layer_packages())
+    }
+
     /// Every package that running or showing this version needs.
     pub fn packages(&self) -> impl Iterator<Item = CodeRef> + '_ {
         let deployed = self.deployed.iter().flat_map(|deployed| {

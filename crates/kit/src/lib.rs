@@ -1,7 +1,9 @@
-//! What any AWS-speaking server needs and nothing that knows Lambent: clocks, randomness, smithy codecs, telemetry.
+//! What any AWS-speaking server needs and nothing that knows Lambent: clocks, randomness, smithy codecs,
+//! signatures, telemetry.
 
 pub mod clock;
 pub mod random;
+pub mod sigv4;
 pub mod smithy;
 pub mod telemetry;
 pub mod utc;

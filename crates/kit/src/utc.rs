@@ -40,6 +40,13 @@ pub fn offset_s(epoch_ms: u64) -> String {
     format!("{seconds}+0000")
 }
 
+/// `20251125T022654Z`: `X-Amz-Date`, and the time of a signature.
+pub fn amz_date(epoch_ms: u64) -> String {
+    let (year, month, day, ms) = civil(epoch_ms);
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
 /// `2025/11/25`: the date part of a log stream's name.
 pub fn slashed_date(epoch_ms: u64) -> String {
     let (year, month, day, _) = civil(epoch_ms);
@@ -56,6 +63,7 @@ mod tests {
         assert_eq!(rfc3339_ms(951_782_400_000), "2000-02-29T00:00:00.000Z");
         assert_eq!(offset_ms(1_764_037_614_123), "2025-11-25T02:26:54.123+0000");
         assert_eq!(offset_s(1_764_037_614_123), "2025-11-25T02:26:54+0000");
+        assert_eq!(amz_date(1_764_037_614_999), "20251125T022654Z");
         assert_eq!(slashed_date(4_107_542_399_999), "2100/02/28");
         assert_eq!(slashed_date(4_107_542_400_000), "2100/03/01");
     }

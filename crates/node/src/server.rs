@@ -19,12 +19,14 @@ use lambent_logs::{Logs, LogsService};
 use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
 use lambent_ports::api::ApiService;
 use lambent_ports::code::CodeStore;
+use lambent_ports::code_source::CodeSource;
 use lambent_ports::log_store::LogStore;
 use lambent_ports::logs::LogSink;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::store::{ChangeListener, Limits, Store};
 use lambent_runtime_front::HttpRuntimeFront;
 use lambent_runtimes::Catalog;
+use lambent_s3_source::S3Source;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
 use lambent_store_sqlite::{DataDirLock, SqliteStore};
 use lambent_sts::{Sts, StsService};
@@ -52,6 +54,8 @@ struct Opened {
     code: Arc<FsCode>,
     logs: Arc<LogsSqlite>,
     runtimes: Arc<Catalog>,
+    #[expect(dead_code, reason = "the control plane takes it with code from S3")]
+    code_source: Arc<dyn CodeSource>,
     scope: Scope,
     _lock: DataDirLock,
 }
@@ -116,6 +120,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         store: SqliteStore::open(dir, &*random, limits)?,
         code: Arc::new(FsCode::open(dir)?),
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
+        code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
         runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
         clock,
         random,

@@ -21,7 +21,8 @@ pub enum CodeError {
     /// Over [`lambent_domain::limits::MAX_UNZIPPED_BYTES`], by declared or by actual size.
     #[error("the package unpacks to more than the limit")]
     TooLargeUnpacked,
-    /// Over [`lambent_domain::limits::MAX_ZIP_BYTES`].
+    /// Over [`lambent_domain::limits::MAX_ZIP_BYTES`], which holds for zips inside a request. A store takes larger ones:
+    /// from S3, only the unpacked size counts.
     #[error("the zip is larger than the limit")]
     TooLargeZipped,
     /// Storage failed.
@@ -46,8 +47,17 @@ pub trait CodeStore: Send + Sync {
     /// is readable by any user, directories are searchable.
     async fn unpacked(&self, sha256: CodeSha256) -> Result<PathBuf, CodeError>;
 
-    /// Drops zips and trees that are not in `keep`.
-    async fn sweep(&self, keep: &[CodeSha256]) -> Result<(), CodeError>;
+    /// One directory with the contents of several packages, laid over each other in this order: of two files of one
+    /// path the later stays, directories merge, and where one is a directory and the other is not, the later stays
+    /// whole. As complete, atomic and readable as [`CodeStore::unpacked`], and made once for a list. Of one package it
+    /// is that package's own tree; of none, an empty directory.
+    ///
+    /// A link that leads out of the merged tree, though it did not lead out of its own package's, is left out.
+    async fn merged(&self, layers: &[CodeSha256]) -> Result<PathBuf, CodeError>;
+
+    /// Drops zips and trees that are not in `keep`, and merged trees that are not in `keep_merged`. The packages that
+    /// `keep_merged` names are kept, too.
+    async fn sweep(&self, keep: &[CodeSha256], keep_merged: &[Vec<CodeSha256>]) -> Result<(), CodeError>;
 }
 
 /// Makes download links for packages (`Code.Location`).

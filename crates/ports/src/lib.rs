@@ -5,6 +5,7 @@
 pub mod api;
 pub mod blob;
 pub mod code;
+pub mod code_source;
 pub mod invoke;
 pub mod log_store;
 pub mod logs;

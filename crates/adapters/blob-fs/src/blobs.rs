@@ -32,6 +32,15 @@ impl FsBlobs {
         self.dir.join(&name[..2]).join(name)
     }
 
+    /// Blocks; the same as [`BlobStore::get`].
+    pub(crate) fn read(&self, sha256: CodeSha256) -> Result<Option<Bytes>, BlobError> {
+        match std::fs::read(self.path(sha256)) {
+            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BlobError::Io(error)),
+        }
+    }
+
     fn write(&self, bytes: &[u8]) -> Result<CodeSha256, BlobError> {
         let sha256 = CodeSha256(Sha256::digest(bytes).into());
         let path = self.path(sha256);
@@ -97,13 +106,8 @@ impl BlobStore for FsBlobs {
     }
 
     async fn get(&self, sha256: CodeSha256) -> Result<Option<Bytes>, BlobError> {
-        let path = self.path(sha256);
-        blocking(move || match std::fs::read(path) {
-            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BlobError::Io(error)),
-        })
-        .await
+        let blobs = self.clone();
+        blocking(move || blobs.read(sha256)).await
     }
 
     async fn delete(&self, sha256: CodeSha256) -> Result<(), BlobError> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
 use bytes::Bytes;
-use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_BYTES, MAX_ZIP_ENTRIES};
+use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_ENTRIES};
 use lambent_ports::code::CodeError;
 use zip::ZipArchive;
 
@@ -40,6 +40,24 @@ pub(crate) struct Entry {
     pub(crate) index: usize,
     pub(crate) path: Vec<String>,
     pub(crate) kind: Kind,
+    /// As the archive says; [`check_contents`] proves it.
+    pub(crate) declared_bytes: u64,
+}
+
+/// What is known of a package that was found good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inspected {
+    /// All contents together, as AWS counts them against the limit of 250 MiB.
+    pub(crate) unzipped_bytes: u64,
+}
+
+impl Inspected {
+    /// For packages that [`check_contents`] has seen before: what they declare is true.
+    pub(crate) fn declared(entries: &[Entry]) -> Self {
+        let unzipped_bytes =
+            entries.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.declared_bytes));
+        Inspected { unzipped_bytes }
+    }
 }
 
 fn unreadable(reason: impl std::fmt::Display) -> CodeError {
@@ -50,9 +68,6 @@ fn unreadable(reason: impl std::fmt::Display) -> CodeError {
 pub(crate) fn entries(zip: &Bytes) -> Result<(Archive, Vec<Entry>), CodeError> {
     if zip.is_empty() {
         return Err(CodeError::Empty);
-    }
-    if zip.len() > MAX_ZIP_BYTES {
-        return Err(CodeError::TooLargeZipped);
     }
     let mut archive = ZipArchive::new(Cursor::new(zip.clone())).map_err(unreadable)?;
     if archive.len() > MAX_ZIP_ENTRIES {
@@ -93,6 +108,7 @@ fn entry(archive: &mut Archive, index: usize) -> Result<Option<Entry>, CodeError
     let mut file = archive.by_index(index).map_err(unreadable)?;
     let name = file.name().to_owned();
     let mode = file.unix_mode().unwrap_or(0);
+    let declared_bytes = file.size();
     let Some(path) = parts(&name)? else { return Ok(None) };
     let kind = match mode & FORMAT {
         _ if name.ends_with('/') => Kind::Directory,
@@ -105,7 +121,7 @@ fn entry(archive: &mut Archive, index: usize) -> Result<Option<Entry>, CodeError
         }
         _ => return Err(unreadable(format!("{name} is neither file, directory nor link"))),
     };
-    Ok(Some(Entry { index, path, kind }))
+    Ok(Some(Entry { index, path, kind, declared_bytes }))
 }
 
 /// A name as path components; `None` for the root itself.
@@ -138,32 +154,48 @@ fn check_links(entries: &[Entry]) -> Result<(), CodeError> {
     let mut steps = 0;
     for path in links.keys() {
         resolve(path, &links, &mut steps)
-            .map_err(|reason| unreadable(format!("{} {reason}", path.join("/"))))?;
+            .map_err(|fault| unreadable(format!("{} {fault}", path.join("/"))))?;
     }
     Ok(())
 }
 
-fn resolve(path: &[String], links: &HashMap<&[String], &str>, steps: &mut usize) -> Result<(), &'static str> {
+/// What is wrong with a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LinkFault {
+    #[error("links out of the package")]
+    Outside,
+    #[error("links in circles")]
+    Circular,
+    #[error("is one of too many links")]
+    TooMany,
+}
+
+/// Follows one link through all others. `steps` counts over all links of a tree.
+pub(crate) fn resolve(
+    path: &[String],
+    links: &HashMap<&[String], &str>,
+    steps: &mut usize,
+) -> Result<(), LinkFault> {
     let mut at: Vec<String> = Vec::new();
     let mut ahead: Vec<&str> = path.iter().rev().map(String::as_str).collect();
     let mut hops = 0;
     while let Some(part) = ahead.pop() {
         *steps += 1;
         if *steps > MAX_LINK_STEPS {
-            return Err("is one of too many links");
+            return Err(LinkFault::TooMany);
         }
         match part {
             "" | "." => {}
-            ".." => drop(at.pop().ok_or("links out of the package")?),
+            ".." => drop(at.pop().ok_or(LinkFault::Outside)?),
             name => {
                 at.push(name.to_owned());
                 if let Some(target) = links.get(at.as_slice()) {
                     hops += 1;
                     if hops > MAX_LINK_HOPS {
-                        return Err("links in circles");
+                        return Err(LinkFault::Circular);
                     }
                     if target.is_empty() || target.starts_with('/') || target.contains('\0') {
-                        return Err("links out of the package");
+                        return Err(LinkFault::Outside);
                     }
                     at.pop();
                     ahead.extend(target.split('/').rev());
@@ -199,12 +231,16 @@ fn check_tree(entries: &[Entry]) -> Result<(), CodeError> {
 }
 
 /// Unpacks everything into nothing: sizes, checksums, methods.
-pub(crate) fn check_contents(archive: &mut Archive, entries: &[Entry]) -> Result<(), CodeError> {
+pub(crate) fn check_contents(archive: &mut Archive, entries: &[Entry]) -> Result<Inspected, CodeError> {
     let mut total = 0;
     for entry in entries {
+        let before = total;
         copy(archive, entry.index, &mut std::io::sink(), &mut total)?;
+        if total - before != entry.declared_bytes {
+            return Err(unreadable(format!("{} has another size than it says", entry.path.join("/"))));
+        }
     }
-    Ok(())
+    Ok(Inspected { unzipped_bytes: total })
 }
 
 /// Copies one entry's content, counting against the limit.

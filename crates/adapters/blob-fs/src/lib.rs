@@ -4,6 +4,7 @@
 
 mod blobs;
 mod inspect;
+mod merge;
 mod packages;
 mod unpack;
 

@@ -1,6 +1,6 @@
 //! Packages: zips among the blobs, trees beside them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -13,51 +13,108 @@ use lambent_ports::code::{CodeError, CodeStore};
 use sha2::{Digest, Sha256};
 
 use crate::blobs::{FsBlobs, blocking, sync_dir, temporary_name};
-use crate::{inspect, unpack};
+use crate::inspect::{self, Inspected};
+use crate::{merge, unpack};
 
-/// Packages below a data directory: zips in `blobs/`, trees in `code/`.
+/// Packages below a data directory: zips in `blobs/`, trees in `code/`, trees of several layers in `code/merged/`.
 pub struct FsCode {
     blobs: FsBlobs,
     trees: PathBuf,
-    /// One lock per package that is being unpacked: two callers do the work once.
-    unpacking: Mutex<HashMap<CodeSha256, Arc<tokio::sync::Mutex<()>>>>,
+    merged: PathBuf,
+    /// Where trees are until they are whole; on the file system of the others.
+    incoming: PathBuf,
+    /// One lock per tree that is being made: two callers do the work once.
+    making: Mutex<HashMap<CodeSha256, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl FsCode {
     /// Opens or makes the directories and removes what a crash left half-unpacked.
     pub fn open(data_dir: &Path) -> io::Result<Self> {
         let trees = data_dir.join("code");
+        std::fs::create_dir_all(trees.join("merged"))?;
+        let trees = trees.canonicalize()?;
         let incoming = trees.join("incoming");
         if incoming.exists() {
             std::fs::remove_dir_all(&incoming)?;
         }
         std::fs::create_dir_all(&incoming)?;
         let blobs = FsBlobs::open(&data_dir.join("blobs"))?;
-        Ok(FsCode { blobs, trees: trees.canonicalize()?, unpacking: Mutex::default() })
+        Ok(FsCode { blobs, merged: trees.join("merged"), trees, incoming, making: Mutex::default() })
     }
 
-    fn lock(&self, sha256: CodeSha256) -> Arc<tokio::sync::Mutex<()>> {
-        let mut unpacking = self.unpacking.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        unpacking.retain(|_, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(unpacking.entry(sha256).or_default())
+    fn lock(&self, tree: CodeSha256) -> Arc<tokio::sync::Mutex<()>> {
+        let mut making = self.making.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        making.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(making.entry(tree).or_default())
+    }
+
+    /// A tree by its hash, in `parent`: there already, or filled now, by one caller for all.
+    async fn tree(
+        &self,
+        parent: &Path,
+        hash: CodeSha256,
+        fill: impl FnOnce(&Path) -> Result<(), CodeError> + Send + 'static,
+    ) -> Result<PathBuf, CodeError> {
+        let tree = parent.join(hash.to_hex());
+        let turn = self.lock(hash).lock_owned().await;
+        if tree.is_dir() {
+            return Ok(tree);
+        }
+        let (temporary, made) = (self.incoming.join(temporary_name(&hash)), tree.clone());
+        blocking(move || {
+            // Held by the work, not by who asked for it: a caller that gives up does not let a second one begin.
+            let _turn = turn;
+            make(&temporary, &made, fill)
+        })
+        .await?;
+        Ok(tree)
     }
 }
 
-fn code_ref(zip: &Bytes) -> CodeRef {
-    CodeRef { sha256: CodeSha256(Sha256::digest(zip).into()), size_bytes: zip.len() as u64 }
-}
-
-fn unpack_new(trees: &Path, tree: &Path, sha256: CodeSha256, zip: &Bytes) -> Result<(), CodeError> {
-    let (mut archive, entries) = inspect::entries(zip)?;
-    let temporary = trees.join("incoming").join(temporary_name(&sha256));
-    std::fs::create_dir(&temporary).map_err(BlobError::Io)?;
-    let done = unpack::unpack(&mut archive, &entries, &temporary)
-        .and_then(|()| std::fs::rename(&temporary, tree).map_err(|error| BlobError::Io(error).into()));
+fn make(
+    temporary: &Path,
+    tree: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), CodeError>,
+) -> Result<(), CodeError> {
+    std::fs::create_dir(temporary).map_err(BlobError::Io)?;
+    let done = fill(temporary)
+        .and_then(|()| std::fs::rename(temporary, tree).map_err(|error| BlobError::Io(error).into()));
     if done.is_err() {
-        let _ = std::fs::remove_dir_all(&temporary);
+        let _ = std::fs::remove_dir_all(temporary);
         return done;
     }
-    sync_dir(trees).map_err(|error| BlobError::Io(error).into())
+    let parent = tree.parent().unwrap_or(tree);
+    sync_dir(parent).map_err(|error| BlobError::Io(error).into())
+}
+
+fn code_ref(zip: &Bytes, inspected: Inspected) -> CodeRef {
+    CodeRef {
+        sha256: CodeSha256(Sha256::digest(zip).into()),
+        size_bytes: zip.len() as u64,
+        unzipped_bytes: inspected.unzipped_bytes,
+    }
+}
+
+/// Names a merged tree. Never a package's name: those hash zips.
+fn list_hash(layers: &[CodeSha256]) -> CodeSha256 {
+    let mut hash = Sha256::new();
+    layers.iter().for_each(|layer| hash.update(layer.0));
+    CodeSha256(hash.finalize().into())
+}
+
+/// Removes the trees of a directory that are not to be kept.
+fn sweep_trees(dir: &Path, incoming: &Path, keep: &HashSet<CodeSha256>) -> Result<(), CodeError> {
+    for entry in std::fs::read_dir(dir).map_err(BlobError::Io)? {
+        let entry = entry.map_err(BlobError::Io)?;
+        let hash = entry.file_name().to_str().and_then(CodeSha256::from_hex);
+        if let Some(hash) = hash.filter(|hash| !keep.contains(hash)) {
+            // Out of its name first: a crash half-way must not leave a part that looks whole.
+            let leaving = incoming.join(temporary_name(&hash));
+            std::fs::rename(entry.path(), &leaving).map_err(BlobError::Io)?;
+            std::fs::remove_dir_all(leaving).map_err(BlobError::Io)?;
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -65,15 +122,21 @@ impl CodeStore for FsCode {
     async fn check(&self, zip: Bytes) -> Result<CodeRef, CodeError> {
         blocking(move || {
             let (mut archive, entries) = inspect::entries(&zip)?;
-            inspect::check_contents(&mut archive, &entries)?;
-            Ok(code_ref(&zip))
+            let inspected = inspect::check_contents(&mut archive, &entries)?;
+            Ok(code_ref(&zip, inspected))
         })
         .await
     }
 
     async fn put(&self, zip: Bytes) -> Result<CodeRef, CodeError> {
-        let size_bytes = zip.len() as u64;
-        Ok(CodeRef { sha256: self.blobs.put(zip).await?, size_bytes })
+        let checked = zip.clone();
+        let code_ref = blocking(move || {
+            let (_, entries) = inspect::entries(&checked)?;
+            Ok::<_, CodeError>(code_ref(&checked, Inspected::declared(&entries)))
+        })
+        .await?;
+        self.blobs.put(zip).await?;
+        Ok(code_ref)
     }
 
     async fn zip(&self, sha256: CodeSha256) -> Result<Option<Bytes>, CodeError> {
@@ -86,46 +149,47 @@ impl CodeStore for FsCode {
         if tree.is_dir() {
             return Ok(tree);
         }
-        let lock = self.lock(sha256);
-        let turn = lock.lock_owned().await;
+        let blobs = self.blobs.clone();
+        let unpack = move |dir: &Path| {
+            let zip = blobs.read(sha256)?.ok_or_else(|| {
+                let missing = io::Error::new(io::ErrorKind::NotFound, "the package is not stored");
+                CodeError::Blob(BlobError::Io(missing))
+            })?;
+            let (mut archive, entries) = inspect::entries(&zip)?;
+            unpack::unpack(&mut archive, &entries, dir)
+        };
+        self.tree(&self.trees, sha256, unpack).await
+    }
+
+    async fn merged(&self, layers: &[CodeSha256]) -> Result<PathBuf, CodeError> {
+        if let [only] = layers {
+            return self.unpacked(*only).await;
+        }
+        let hash = list_hash(layers);
+        let tree = self.merged.join(hash.to_hex());
         if tree.is_dir() {
             return Ok(tree);
         }
-        let zip = self.blobs.get(sha256).await?.ok_or_else(|| {
-            CodeError::Blob(BlobError::Io(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the package is not stored",
-            )))
-        })?;
-        let (trees, made) = (self.trees.clone(), tree.clone());
-        blocking(move || {
-            // Held by the work, not by who asked for it: a caller that gives up does not let a second one begin.
-            let _turn = turn;
-            unpack_new(&trees, &made, sha256, &zip)
-        })
-        .await?;
-        Ok(tree)
+        let mut trees = Vec::with_capacity(layers.len());
+        for layer in layers {
+            trees.push(self.unpacked(*layer).await?);
+        }
+        self.tree(&self.merged, hash, move |dir| merge::merge(&trees, dir)).await
     }
 
-    async fn sweep(&self, keep: &[CodeSha256]) -> Result<(), CodeError> {
+    async fn sweep(&self, keep: &[CodeSha256], keep_merged: &[Vec<CodeSha256>]) -> Result<(), CodeError> {
+        // A merged tree that is lost one day is made again from its packages.
+        let keep: HashSet<CodeSha256> = keep.iter().chain(keep_merged.iter().flatten()).copied().collect();
+        let keep_merged: HashSet<CodeSha256> = keep_merged.iter().map(|layers| list_hash(layers)).collect();
         for sha256 in self.blobs.list().await? {
             if !keep.contains(&sha256) {
                 self.blobs.delete(sha256).await?;
             }
         }
-        let (trees, keep) = (self.trees.clone(), keep.to_vec());
+        let (trees, merged, incoming) = (self.trees.clone(), self.merged.clone(), self.incoming.clone());
         blocking(move || {
-            for entry in std::fs::read_dir(&trees).map_err(BlobError::Io)? {
-                let entry = entry.map_err(BlobError::Io)?;
-                let sha256 = entry.file_name().to_str().and_then(CodeSha256::from_hex);
-                if let Some(sha256) = sha256.filter(|sha256| !keep.contains(sha256)) {
-                    // Out of its name first: a crash half-way must not leave a part that looks whole.
-                    let leaving = trees.join("incoming").join(temporary_name(&sha256));
-                    std::fs::rename(entry.path(), &leaving).map_err(BlobError::Io)?;
-                    std::fs::remove_dir_all(leaving).map_err(BlobError::Io)?;
-                }
-            }
-            Ok(())
+            sweep_trees(&trees, &incoming, &keep)?;
+            sweep_trees(&merged, &incoming, &keep_merged)
         })
         .await
     }

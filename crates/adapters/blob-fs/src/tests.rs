@@ -132,7 +132,7 @@ async fn what_a_crash_left_is_swept_and_what_is_kept_stays() {
     drop(code);
     let code = FsCode::open(dir.path()).unwrap();
     assert!(!dir.path().join("blobs/incoming/half").exists());
-    code.sweep(&[keep.sha256]).await.unwrap();
+    code.sweep(&[keep.sha256], &[]).await.unwrap();
     assert!(code.zip(keep.sha256).await.unwrap().is_some());
     assert!(code.zip(gone.sha256).await.unwrap().is_none() && !tree.exists());
 }
@@ -230,4 +230,154 @@ async fn a_cancelled_caller_does_not_spoil_the_next() {
     drop(first);
     let second = code.unpacked(found.sha256).await;
     assert!(second.is_ok(), "{second:?}");
+}
+
+async fn layer(code: &FsCode, build: Build<'_>) -> CodeSha256 {
+    code.put(zip(build)).await.unwrap().sha256
+}
+
+fn text(tree: &std::path::Path, path: &str) -> String {
+    std::fs::read_to_string(tree.join(path)).unwrap()
+}
+
+#[tokio::test]
+async fn later_layers_lie_over_earlier_ones() {
+    let (_dir, code) = code();
+    let first = layer(&code, &|writer| {
+        file(writer, "python/a.py", 0o644, b"first a");
+        file(writer, "python/b.py", 0o644, b"first b");
+        file(writer, "bin/tool", 0o755, b"#!/bin/sh\n");
+        file(writer, "was-dir/inside", 0o644, b"x");
+        file(writer, "was-file", 0o644, b"x");
+        link(writer, "was-link", "python");
+    })
+    .await;
+    let second = layer(&code, &|writer| {
+        file(writer, "python/b.py", 0o644, b"second b");
+        file(writer, "was-dir", 0o644, b"now a file");
+        file(writer, "was-file/inside", 0o644, b"now a directory");
+        // The first layer has a link here: nothing may be written to where it leads.
+        file(writer, "was-link/a.py", 0o644, b"not through the link");
+        link(writer, "current", "bin/tool");
+    })
+    .await;
+    let tree = code.merged(&[first, second]).await.unwrap();
+    assert_eq!(
+        (text(&tree, "python/a.py"), text(&tree, "python/b.py")),
+        ("first a".into(), "second b".into())
+    );
+    assert_eq!(text(&tree, "was-dir"), "now a file");
+    assert_eq!(text(&tree, "was-file/inside"), "now a directory");
+    assert_eq!(text(&tree, "was-link/a.py"), "not through the link");
+    assert!(tree.join("was-link").symlink_metadata().unwrap().is_dir());
+    assert_eq!(std::fs::read_link(tree.join("current")).unwrap(), std::path::Path::new("bin/tool"));
+    let mode = |path: &str| std::fs::metadata(tree.join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("."), mode("python"), mode("bin/tool")), (0o755, 0o755, 0o755));
+    let other = code.merged(&[second, first]).await.unwrap();
+    assert_eq!((text(&other, "python/b.py"), text(&other, "was-file")), ("first b".into(), "x".into()));
+    assert!(other.join("was-link").symlink_metadata().unwrap().is_symlink());
+    // The layers themselves are as they were, and a list is merged once.
+    assert_eq!(text(&code.unpacked(first).await.unwrap(), "python/b.py"), "first b");
+    assert_eq!(code.merged(&[first, second]).await.unwrap(), tree);
+    assert_eq!(code.merged(&[first]).await.unwrap(), code.unpacked(first).await.unwrap());
+    assert_eq!(files(&code.merged(&[]).await.unwrap()), 0);
+}
+
+#[tokio::test]
+async fn merged_files_take_no_space_of_their_own() {
+    use std::os::unix::fs::MetadataExt;
+    let (_dir, code) = code();
+    let one = layer(&code, &|writer| file(writer, "one", 0o644, b"1")).await;
+    let two = layer(&code, &|writer| file(writer, "two", 0o644, b"2")).await;
+    let tree = code.merged(&[one, two]).await.unwrap();
+    let inode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().ino();
+    assert_eq!(inode(tree.join("one")), inode(code.unpacked(one).await.unwrap().join("one")));
+}
+
+#[tokio::test]
+async fn links_of_different_layers_do_not_lead_out_together() {
+    let (dir, code) = code();
+    std::fs::write(dir.path().join("code/merged/secret"), b"host file").unwrap();
+    // Each is good by itself: s/t is a directory in one, and a link to the root in the other.
+    let one = layer(&code, &|writer| {
+        file(writer, "s/t/f", 0o644, b"x");
+        link(writer, "escape", "s/t/../secret");
+        link(writer, "fine", "s/t/../../visible");
+        file(writer, "visible", 0o644, b"inside");
+    })
+    .await;
+    let two = layer(&code, &|writer| link(writer, "s/t", "..")).await;
+    let harmless = code.merged(&[one, one]).await.unwrap();
+    assert_eq!(text(&harmless, "fine"), "inside");
+    let tree = code.merged(&[one, two]).await.unwrap();
+    for name in ["escape", "fine"] {
+        assert!(tree.join(name).symlink_metadata().is_err(), "{name} leads out of the tree");
+    }
+    assert_eq!((text(&tree, "s/t/visible"), text(&tree, "visible")), ("inside".into(), "inside".into()));
+}
+
+#[tokio::test]
+async fn a_merge_that_fails_leaves_nothing_that_looks_whole() {
+    let (dir, code) = code();
+    let one = layer(&code, &|writer| file(writer, "one", 0o644, b"1")).await;
+    let second = zip(&|writer| file(writer, "two", 0o644, b"2"));
+    let two = code.check(second.clone()).await.unwrap().sha256;
+    assert!(matches!(code.merged(&[one, two]).await, Err(CodeError::Blob(_))));
+    // What a crash half-way leaves.
+    let half = dir.path().join("code/incoming/half");
+    std::fs::create_dir_all(half.join("python")).unwrap();
+    drop(code);
+    let code = FsCode::open(dir.path()).unwrap();
+    assert!(!half.exists());
+    code.put(second).await.unwrap();
+    let tree = code.merged(&[one, two]).await.unwrap();
+    assert_eq!((text(&tree, "one"), text(&tree, "two")), ("1".into(), "2".into()));
+}
+
+#[tokio::test]
+async fn many_callers_merge_once() {
+    let (dir, code) = code();
+    let one =
+        layer(&code, &|writer| (0..500).for_each(|n| file(writer, &format!("f{n}"), 0o644, b"1"))).await;
+    let two = layer(&code, &|writer| file(writer, "two", 0o644, b"2")).await;
+    let code = std::sync::Arc::new(code);
+    let callers: Vec<_> = (0..16)
+        .map(|_| {
+            let code = std::sync::Arc::clone(&code);
+            tokio::spawn(async move { code.merged(&[one, two]).await })
+        })
+        .collect();
+    for caller in callers {
+        assert_eq!(files(&caller.await.unwrap().unwrap()), 501);
+    }
+    assert_eq!(std::fs::read_dir(dir.path().join("code/merged")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn merged_trees_are_swept_and_kept_ones_keep_their_layers() {
+    let (_dir, code) = code();
+    let one = layer(&code, &|writer| file(writer, "one", 0o644, b"1")).await;
+    let two = layer(&code, &|writer| file(writer, "two", 0o644, b"2")).await;
+    let three = layer(&code, &|writer| file(writer, "three", 0o644, b"3")).await;
+    let kept = code.merged(&[one, two]).await.unwrap();
+    let gone = code.merged(&[two, one]).await.unwrap();
+    let other = code.merged(&[one, three]).await.unwrap();
+    code.sweep(&[], &[vec![one, two]]).await.unwrap();
+    assert!(!gone.exists() && !other.exists());
+    assert_eq!(text(&kept, "one"), "1");
+    assert!(code.zip(two).await.unwrap().is_some() && code.zip(three).await.unwrap().is_none());
+    code.sweep(&[], &[]).await.unwrap();
+    assert!(!kept.exists());
+}
+
+#[tokio::test]
+async fn a_size_that_is_not_the_real_one_is_refused() {
+    let (_dir, code) = code();
+    let mut bytes = zip(&|writer| file(writer, "a", 0o644, &[b'x'; 1_000])).to_vec();
+    // The central directory's word for the size: it is what other tools believe.
+    let entry = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+    assert_eq!(bytes[entry + 24..entry + 28], 1_000u32.to_le_bytes());
+    bytes[entry + 24..entry + 28].copy_from_slice(&10u32.to_le_bytes());
+    let result = code.check(Bytes::from(bytes)).await;
+    assert!(matches!(result, Err(CodeError::Unreadable(_))), "{result:?}");
 }

@@ -15,8 +15,7 @@ use crate::inspect::{Archive, Entry, Kind, copy};
 
 /// Unpacks into `dir`, which is new and empty, and brings it to disk.
 pub(crate) fn unpack(archive: &mut Archive, entries: &[Entry], dir: &Path) -> Result<(), CodeError> {
-    let root =
-        openat(CWD, dir, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(io)?;
+    let root = open_root(dir)?;
     let mut total = 0;
     for entry in entries {
         let (parents, name) = entry.path.split_at(entry.path.len() - 1);
@@ -38,11 +37,21 @@ pub(crate) fn unpack(archive: &mut Archive, entries: &[Entry], dir: &Path) -> Re
             }
         }
     }
-    rustix::fs::fchmod(&root, Mode::from(0o755)).map_err(io)?;
-    rustix::fs::syncfs(&root).map_err(io)
+    finish(&root)
 }
 
-fn io(errno: Errno) -> CodeError {
+/// Opens a tree.
+pub(crate) fn open_root(dir: &Path) -> Result<OwnedFd, CodeError> {
+    openat(CWD, dir, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(io)
+}
+
+/// A new tree that has everything: readable for everybody, and on disk.
+pub(crate) fn finish(root: &OwnedFd) -> Result<(), CodeError> {
+    rustix::fs::fchmod(root, Mode::from(0o755)).map_err(io)?;
+    rustix::fs::syncfs(root).map_err(io)
+}
+
+pub(crate) fn io(errno: Errno) -> CodeError {
     CodeError::Blob(blob_error(io::Error::from(errno), 0))
 }
 
@@ -51,7 +60,8 @@ fn beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Resul
     openat2(root, path, flags, mode, resolve).map_err(io)
 }
 
-fn open_dir(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, CodeError> {
+/// Opens a directory of a tree, never through a link.
+pub(crate) fn open_dir(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, CodeError> {
     let path = if path.is_empty() { "." } else { path };
     beneath(root, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
@@ -63,7 +73,8 @@ fn make_parents(root: BorrowedFd<'_>, parents: &[String]) -> Result<(), CodeErro
     Ok(())
 }
 
-fn make_dir(root: BorrowedFd<'_>, path: &str) -> Result<(), CodeError> {
+/// Makes a directory whose parent is there.
+pub(crate) fn make_dir(root: BorrowedFd<'_>, path: &str) -> Result<(), CodeError> {
     let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
     let parent = open_dir(root, parent)?;
     match mkdirat(&parent, name, Mode::from(0o755)) {

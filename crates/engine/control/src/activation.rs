@@ -81,6 +81,10 @@ impl Activation {
 
     async fn unpack(&self, version: &Version) -> Result<(), lambent_ports::code::CodeError> {
         self.parts.code.unpacked(version.code.sha256).await?;
+        let layers = version.configuration.layer_packages();
+        if !layers.is_empty() {
+            self.parts.code.merged(&layers).await?;
+        }
         Ok(())
     }
 }

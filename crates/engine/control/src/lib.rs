@@ -108,13 +108,14 @@ impl Control {
     /// Goes on with what a crash or a stop interrupted, and drops packages that nothing refers to.
     pub async fn resume(&self) {
         let functions = self.parts.store.all_functions();
-        let versions = functions.iter().flat_map(|function| function.all_versions());
+        let versions = || functions.iter().flat_map(|function| function.all_versions());
         let mut keep: Vec<_> =
-            versions.flat_map(|version| version.packages()).map(|code| code.sha256).collect();
+            versions().flat_map(|version| version.packages()).map(|code| code.sha256).collect();
         for layer in self.parts.store.all_layers() {
             keep.extend(layer.versions.values().map(|version| version.code.sha256));
         }
-        if let Err(error) = self.parts.code.sweep(&keep).await {
+        let keep_merged: Vec<_> = versions().flat_map(|version| version.layer_lists()).collect();
+        if let Err(error) = self.parts.code.sweep(&keep, &keep_merged).await {
             tracing::warn!(%error, "packages that nothing refers to could not be removed");
         }
         for function in functions {

@@ -37,6 +37,9 @@ impl Source {
             Source { zip: Some(_), s3, image } if s3 || image => Err(Fault::InvalidParameter(
                 "Please do not provide other FunctionCode parameters when providing a ZipFile.".into(),
             )),
+            Source { zip: Some(zip), .. } if zip.len() > MAX_ZIP_BYTES => {
+                Err(fault(CodeError::TooLargeZipped))
+            }
             Source { zip: Some(zip), .. } => Ok(zip),
             Source { image: true, .. } => Err(Fault::InvalidParameter(
                 "Container images are not available here yet; give a ZipFile.".into(),

@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, ValueEnum};
+use lambent_kit::sigv4::Credentials;
+use lambent_s3_source::S3Options;
 
 /// `lambent serve`.
 #[derive(Args, Clone, Debug)]
@@ -59,6 +62,86 @@ pub struct ServeOptions {
     /// Disk space for log events, MiB; beyond it the oldest are dropped
     #[arg(long, env = "LAMBENT_LOGS_MAX_MB", default_value_t = 2_048, value_name = "MIB")]
     pub logs_max_mb: u64,
+    /// Where code comes from that is given by bucket and key
+    #[command(flatten)]
+    pub s3: S3,
+}
+
+/// Where code comes from that functions and layers name by bucket and key.
+#[derive(Args, Clone, Debug, Default)]
+pub struct S3 {
+    /// S3, or what speaks its protocol, for code given by bucket and key
+    #[arg(long, env = "LAMBENT_S3_ENDPOINT", value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+    /// Region that requests to S3 are signed for. Default: that of the request that names the code
+    #[arg(long, env = "LAMBENT_S3_REGION", value_name = "REGION")]
+    pub s3_region: Option<String>,
+    /// Access key for S3; without one requests are not signed
+    #[arg(long, env = "LAMBENT_S3_ACCESS_KEY_ID", value_name = "ID")]
+    pub s3_access_key_id: Option<String>,
+    /// Its secret; only from the environment or the config file
+    #[arg(
+        long,
+        env = "LAMBENT_S3_SECRET_ACCESS_KEY",
+        value_name = "SECRET",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub s3_secret_access_key: Option<Secret>,
+    /// PEM file of certificate authorities to trust for S3 instead of the host's
+    #[arg(long, env = "LAMBENT_S3_CA_BUNDLE", value_name = "FILE")]
+    pub s3_ca_bundle: Option<PathBuf>,
+}
+
+/// Options that every user of the host could read from a command line.
+const SECRETS: &[&str] = &["s3_secret_access_key"];
+
+/// A value that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl From<String> for Secret {
+    fn from(secret: String) -> Self {
+        Secret(secret)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
+impl S3 {
+    /// As the adapter takes it. An option that would be without effect is an error.
+    pub fn options(&self) -> anyhow::Result<S3Options> {
+        let credentials = match (&self.s3_access_key_id, &self.s3_secret_access_key) {
+            (None, None) => None,
+            (Some(id), Some(Secret(secret))) => {
+                Some(Credentials { access_key_id: id.clone(), secret_access_key: secret.clone() })
+            }
+            _ => {
+                bail!("--s3-access-key-id and LAMBENT_S3_SECRET_ACCESS_KEY are given together or not at all")
+            }
+        };
+        let region = match self.s3_region.as_deref() {
+            None => None,
+            Some(text) => Some(
+                lambent_domain::Region::parse(text)
+                    .with_context(|| format!("--s3-region {text}: a region is a word such as us-east-1"))?,
+            ),
+        };
+        let more = credentials.is_some() || region.is_some() || self.s3_ca_bundle.is_some();
+        if self.s3_endpoint.is_none() && more {
+            bail!("the options for S3 need --s3-endpoint");
+        }
+        Ok(S3Options {
+            endpoint: self.s3_endpoint.clone(),
+            region,
+            credentials,
+            ca_bundle: self.s3_ca_bundle.clone(),
+        })
+    }
 }
 
 /// `--auth`.
@@ -102,7 +185,7 @@ impl ServeOptions {
         if lambent_domain::Region::parse(&self.region).is_none() {
             bail!("--region {}: a region is a word such as us-east-1", self.region);
         }
-        Ok(())
+        self.s3.options().map(drop)
     }
 }
 
@@ -117,6 +200,7 @@ pub fn parse<P: CommandFactory + FromArgMatches>(
         Ok(matches) => matches,
         Err(error) => return Ok(Err(error)),
     };
+    refuse_secrets(&first, subcommand)?;
     let file = first
         .subcommand()
         .filter(|(name, _)| *name == subcommand)
@@ -133,6 +217,24 @@ pub fn parse<P: CommandFactory + FromArgMatches>(
         }
     };
     Ok(P::from_arg_matches(&matches))
+}
+
+fn refuse_secrets(matches: &ArgMatches, subcommand: &str) -> anyhow::Result<()> {
+    let Some((_, serve)) = matches.subcommand().filter(|(name, _)| *name == subcommand) else {
+        return Ok(());
+    };
+    for secret in SECRETS {
+        if matches!(serve.try_contains_id(secret), Ok(true))
+            && serve.value_source(secret) == Some(ValueSource::CommandLine)
+        {
+            bail!(
+                "--{}: everybody on this host can read a command line; set LAMBENT_{} or `{secret}` in the config file",
+                secret.replace('_', "-"),
+                secret.to_uppercase()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn with_defaults(command: clap::Command, subcommand: &str, path: &Path) -> anyhow::Result<clap::Command> {
@@ -182,7 +284,8 @@ pub fn markdown(command: &clap::Command) -> String {
         let key_shown = if key == "config" { "–".to_owned() } else { format!("`{key}`") };
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let long = argument.get_long().unwrap_or(key);
-        table.push_str(&format!("| `--{long}` | `{environment}` | {key_shown} | {default} | {help} |\n"));
+        let option = if SECRETS.contains(&key) { "–".to_owned() } else { format!("`--{long}`") };
+        table.push_str(&format!("| {option} | `{environment}` | {key_shown} | {default} | {help} |\n"));
     }
     table
 }
@@ -241,6 +344,33 @@ mod tests {
         assert!(serve(&["--listen", "[::1]:0"]).unwrap().check().is_ok());
         assert!(serve(&["--auth", "enforce"]).unwrap().check().is_err());
         assert!(serve(&["--account-id", "12"]).unwrap().check().is_err());
+    }
+
+    #[test]
+    fn secrets_come_from_the_config_file_and_are_never_shown() {
+        let flags = ["--s3-endpoint", "http://127.0.0.1:9000", "--s3-access-key-id", "AKIA"];
+        assert!(serve(&flags).unwrap().check().unwrap_err().to_string().contains("together"));
+        let error = serve(&[&flags[..], &["--s3-secret-access-key", "hunter2"]].concat()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("LAMBENT_S3_SECRET_ACCESS_KEY") && !error.contains("hunter2"), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("lambent.toml");
+        std::fs::write(&file, "s3_secret_access_key = 'hunter2'\n").unwrap();
+        let with_file = [&flags[..], &["--config", file.to_str().unwrap()]].concat();
+        let options = serve(&with_file).unwrap();
+        options.check().unwrap();
+        assert_eq!(options.s3.options().unwrap().credentials.unwrap().secret_access_key, "hunter2");
+        assert!(!format!("{options:?}").contains("hunter2"));
+        let help = serve(&[&with_file[..], &["--help"]].concat()).unwrap_err().to_string();
+        assert!(help.contains("--s3-endpoint") && !help.contains("hunter2"), "{help}");
+    }
+
+    #[test]
+    fn options_for_s3_without_an_endpoint_are_refused() {
+        assert!(serve(&["--s3-region", "eu-west-1"]).unwrap().check().is_err());
+        let endpoint = ["--s3-endpoint", "http://127.0.0.1:9000"];
+        assert!(serve(&endpoint).unwrap().check().is_ok());
+        assert!(serve(&[&endpoint[..], &["--s3-region", "no region"]].concat()).unwrap().check().is_err());
     }
 
     #[test]
