@@ -101,14 +101,14 @@ def test_bad_input_gets_aws_own_words(server):
     assert reserved[:2] == invalid and reserved[2].endswith("Reserved keys used in this request: AWS_LAMBDA_FUNCTION_MEMORY_SIZE, AWS_REGION")
     assert "exceeded the 4KB limit. String measured: {\"BIG\":\"xxx" in create(Environment={"Variables": {"BIG": "x" * 4096}})[2]
     assert create(Layers=["arn:aws:lambda:us-east-1:123456789012:layer:l:1"])[:2] == invalid
-    assert create(Publish=True)[:2] == invalid
+    assert create(PublishTo="LATEST_PUBLISHED")[:2] == invalid
     levels = create(LoggingConfig={"LogFormat": "Text", "ApplicationLogLevel": "INFO"})
     assert levels[2].startswith('LogLevel is not supported when LogFormat is set to "Text".')
     assert refused(client.get_function, FunctionName="bad")[0] == 404
     server.create("not-refused", HELLO, Environment={"Variables": {"AWS_LAMBDA_FUNCTION_SECRET": "works"}})
     region = refused(client.get_function, FunctionName="arn:aws:lambda:eu-west-1:123456789012:function:x")
     assert region[2] == "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')"
-    assert refused(client.publish_version, FunctionName="not-refused")[0] == 501
+    assert refused(client.invoke_async, FunctionName="not-refused", InvokeArgs=b"{}")[0] == 501
 
 
 def test_hostile_packages_are_refused_and_nothing_is_stored(server):
