@@ -384,16 +384,26 @@ class Runtime:
             posted = True
 
 
+def set_search_path(layers="/opt/python"):
+    """The function's own modules, then layers', then the SDK, then Python's. As on AWS, layers come last when the function
+    sets PYTHONPATH itself, and their directories are site directories: with `.pth` files."""
+    own = os.path.dirname(os.path.abspath(__file__))
+    task = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    directories = ["%s/lib/python%d.%d/site-packages" % ((layers,) + sys.version_info[:2]), layers]
+    first = directories if os.environ.get("PYTHONPATH", own) == own else []
+    sys.path[:] = [task] + first + [own] + [path for path in sys.path if path not in ("", own)]
+    for directory in directories:
+        if os.path.isdir(directory):
+            import site
+
+            site.addsitedir(directory)
+
+
 def main():
     # Lines go out whole and at once; what has no newline yet goes out with the response.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     sys.stderr.reconfigure(line_buffering=True)
-    version = "python%d.%d" % sys.version_info[:2]
-    own = os.path.dirname(os.path.abspath(__file__))
-    first = ["/opt/python/lib/%s/site-packages" % version, "/opt/python"]
-    sys.path[:] = [os.environ.get("LAMBDA_TASK_ROOT", "/var/task")] + first + [
-        path for path in sys.path if path not in ("", own)
-    ] + [own]
+    set_search_path()
     sys.argv = [""]
     runtime = Runtime()
     runtime.set_up_logging()

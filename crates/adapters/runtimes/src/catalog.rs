@@ -270,4 +270,33 @@ mod tests {
         let custom = other("provided.al2023").unwrap();
         assert_eq!((custom.execution_env.as_deref(), custom.framed_logs), (None, false));
     }
+
+    #[test]
+    fn layers_are_where_the_language_looks() {
+        let dir = tempfile::tempdir().unwrap();
+        for definition in definition::all().iter().filter(|definition| definition.family == Family::Nodejs) {
+            let set = PACKAGE_SETS.iter().find(|set| Some(set.name) == definition.sdk.as_deref()).unwrap();
+            std::fs::create_dir_all(layout::runtime_dir(dir.path(), Family::Nodejs, set)).unwrap();
+            let node = layout::node_dir(dir.path(), definition.binary.as_deref().unwrap()).join("bin");
+            std::fs::create_dir_all(&node).unwrap();
+            std::fs::write(node.join("node"), "").unwrap();
+        }
+        let catalog = Catalog::open(dir.path(), true);
+        let variable = |id: &str, name: &str| {
+            let runtime = catalog.resolve(&RuntimeId::new(id)).unwrap();
+            runtime.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+        };
+        assert_eq!(
+            variable("nodejs22.x", "NODE_PATH").unwrap(),
+            "/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
+        );
+        for id in ["nodejs22.x", "provided.al2023"] {
+            assert!(variable(id, "PATH").unwrap().split(':').any(|place| place == "/opt/bin"));
+            assert!(variable(id, "LD_LIBRARY_PATH").unwrap().split(':').any(|place| place == "/opt/lib"));
+        }
+        assert_eq!(variable("provided.al2023", "NODE_PATH"), None);
+        let custom = catalog.resolve(&RuntimeId::new("provided")).unwrap();
+        let candidates = ["/var/task/bootstrap", "/opt/bootstrap"].map(str::to_owned);
+        assert_eq!(custom.command, Command::FirstOf(candidates.to_vec()));
+    }
 }

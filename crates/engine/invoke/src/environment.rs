@@ -89,13 +89,14 @@ impl Environment {
             .map_err(|unavailable| Fault::InvalidRuntime(unavailable.to_string()))?;
         let code = unpacked(&*shard.code, pool).await?;
         let spec = spec(shard, pool, &runtime, &code);
+        let command = command(&runtime.command, &spec.mounts);
         let sandbox: Arc<dyn Sandbox> = Arc::from(shard.sandboxes.create(spec).await.map_err(internal)?);
         let listener = sandbox
             .take_runtime_listener()
             .ok_or_else(|| Fault::Internal("the sandbox has no runtime listener".into()))?;
         add(&shard.metrics.cold_starts, 1);
         add(&shard.metrics.environments, 1);
-        let environment = Rc::new(Self::new(shard, pool, sandbox, &runtime, &code, why));
+        let environment = Rc::new(Self::new(shard, pool, sandbox, &runtime, command, why));
         let events = Rc::new(Events(Rc::downgrade(&environment)));
         let channel = shard.front.serve(listener, events).map_err(internal)?;
         *environment.channel.borrow_mut() = Some(channel);
@@ -113,7 +114,7 @@ impl Environment {
         pool: &Rc<Pool>,
         sandbox: Arc<dyn Sandbox>,
         runtime: &ResolvedRuntime,
-        code: &std::path::Path,
+        command: Option<Vec<String>>,
         why: InitializationType,
     ) -> Self {
         pool.environment_made();
@@ -127,7 +128,7 @@ impl Environment {
             initialization_type: why,
             random: &*shard.random,
         };
-        let process = match command(&runtime.command, code) {
+        let process = match command {
             Some(argv) => Ok(Process {
                 argv,
                 env: env.build(),

@@ -59,6 +59,29 @@ pub async fn code_is_mounted_where_it_belongs_and_not_through_links(host: Host) 
     assert!(host.client.create(absent).await.is_err());
 }
 
+pub async fn layers_are_at_opt_and_without_them_it_is_empty(host: Host) {
+    let layers = host.dir.path().join("merged");
+    std::fs::create_dir_all(layers.join("bin")).unwrap();
+    let tool = layers.join("bin/tool");
+    std::fs::write(&tool, "#!/bin/sh\necho from a layer\n").unwrap();
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("bin/tool", layers.join("current")).unwrap();
+    let mut spec = Subject::spec("layers");
+    spec.mounts.push(Mount { host: layers.clone(), guest: "/opt".into() });
+    let with = host.client.create(spec).await.unwrap();
+    // A script, a compiled program, and through a link.
+    std::fs::copy("/bin/true", layers.join("bin/compiled")).unwrap();
+    let script = "PATH=$PATH:/opt/bin; tool && /opt/current && /opt/bin/compiled && echo all";
+    assert_eq!(sh(&*with, script).await.1, "from a layer\nfrom a layer\nall\n");
+    let (exit, error) = sh(&*with, "echo x > /opt/bin/tool").await;
+    assert!(exit != Exit::Code(0), "{error}");
+    let (_, error) = sh(&*with, "touch /opt/x 2>&1; rm -f /opt/bin/tool 2>&1").await;
+    assert_eq!(error.matches("Read-only file system").count(), 2, "{error}");
+    assert!(!layers.join("x").exists() && tool.exists());
+    let without = host.sandbox("bare").await;
+    assert_eq!(sh(&*without, "ls -A /opt && stat -c %F /opt").await.1, "directory\n");
+}
+
 pub async fn a_full_tmp_is_an_error_and_no_memory(host: Host) {
     let sandbox = host.sandbox("tmp").await;
     if !host.has_tmp_on_disk() {

@@ -81,6 +81,7 @@ cases! {
     life::two_hundred_at_once_and_nothing_stays,
     confinement::the_tree_is_read_only_and_the_host_is_out_of_sight,
     confinement::code_is_mounted_where_it_belongs_and_not_through_links,
+    confinement::layers_are_at_opt_and_without_them_it_is_empty,
     confinement::a_full_tmp_is_an_error_and_no_memory,
     confinement::tmp_has_the_size_that_was_asked_for,
     confinement::memory_is_limited,

@@ -1,5 +1,7 @@
 //! What an environment is made of: sandbox, log, command.
 
+use std::path::{Path, PathBuf};
+
 use lambent_domain::{Fault, limits};
 use lambent_ports::code::CodeStore;
 use lambent_ports::runtimes::{Command, ResolvedRuntime};
@@ -10,16 +12,11 @@ use crate::pool::Pool;
 use crate::process_env::log_stream_name;
 use crate::shard::Shard;
 
-pub(super) async fn unpacked(code: &dyn CodeStore, pool: &Pool) -> Result<std::path::PathBuf, Fault> {
+pub(super) async fn unpacked(code: &dyn CodeStore, pool: &Pool) -> Result<PathBuf, Fault> {
     code.unpacked(pool.deployment.code.sha256).await.map_err(internal)
 }
 
-pub(super) fn spec(
-    shard: &Shard,
-    pool: &Pool,
-    runtime: &ResolvedRuntime,
-    code: &std::path::Path,
-) -> SandboxSpec {
+pub(super) fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: &Path) -> SandboxSpec {
     let configuration = &pool.deployment.configuration;
     let mut mounts = runtime.mounts.clone();
     mounts.push(Mount { host: code.to_owned(), guest: "/var/task".into() });
@@ -55,19 +52,50 @@ pub(super) fn log_target(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime) 
     }
 }
 
-/// The argument vector; `None` when a custom runtime's package has no bootstrap.
-pub(super) fn command(command: &Command, code: &std::path::Path) -> Option<Vec<String>> {
+/// The argument vector; `None` when a custom runtime has no bootstrap, neither in its package nor in its layers.
+pub(super) fn command(command: &Command, mounts: &[Mount]) -> Option<Vec<String>> {
     match command {
         Command::Run(argv) => Some(argv.clone()),
         Command::FirstOf(candidates) => {
-            let exists = |guest: &&String| {
-                guest.strip_prefix("/var/task/").is_some_and(|inside| code.join(inside).exists())
-            };
+            let exists = |guest: &&String| on_host(mounts, guest).is_some_and(|host| host.is_file());
             candidates.iter().find(exists).map(|guest| vec![guest.clone()])
         }
     }
 }
 
+/// Where a path inside is on the host: below the last mount that holds it.
+fn on_host(mounts: &[Mount], guest: &str) -> Option<PathBuf> {
+    mounts.iter().rev().find_map(|mount| {
+        let inside = Path::new(guest).strip_prefix(&mount.guest).ok()?;
+        Some(mount.host.join(inside))
+    })
+}
+
 pub(super) fn internal(error: impl std::fmt::Display) -> Fault {
     Fault::Internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bootstrap_is_looked_for_in_the_package_and_then_in_the_layers() {
+        let dir = tempfile::tempdir().unwrap();
+        let (code, layers) = (dir.path().join("code"), dir.path().join("layers"));
+        std::fs::create_dir(&code).unwrap();
+        std::fs::create_dir(&layers).unwrap();
+        let wanted = Command::FirstOf(["/var/task/bootstrap", "/opt/bootstrap"].map(str::to_owned).to_vec());
+        let task = Mount { host: code.clone(), guest: "/var/task".into() };
+        let both = [task.clone(), Mount { host: layers.clone(), guest: "/opt".into() }];
+        assert_eq!(command(&wanted, &both), None);
+        std::fs::write(layers.join("bootstrap"), "").unwrap();
+        assert_eq!(command(&wanted, &both), Some(vec!["/opt/bootstrap".to_owned()]));
+        assert_eq!(command(&wanted, &[task]), None, "without the layers there is none");
+        std::fs::create_dir(code.join("bootstrap")).unwrap();
+        assert_eq!(command(&wanted, &both), Some(vec!["/opt/bootstrap".to_owned()]), "a directory is none");
+        std::fs::remove_dir(code.join("bootstrap")).unwrap();
+        std::fs::write(code.join("bootstrap"), "").unwrap();
+        assert_eq!(command(&wanted, &both), Some(vec!["/var/task/bootstrap".to_owned()]));
+    }
 }
