@@ -87,8 +87,8 @@ impl Environment {
             .runtimes
             .resolve(&pool.deployment.configuration.runtime)
             .map_err(|unavailable| Fault::InvalidRuntime(unavailable.to_string()))?;
-        let code = unpacked(&*shard.code, pool).await?;
-        let spec = spec(shard, pool, &runtime, &code);
+        let code = unpacked(&*shard.code, &pool.deployment).await?;
+        let spec = spec(shard, pool, &runtime, code);
         let command = command(&runtime.command, &spec.mounts);
         let sandbox: Arc<dyn Sandbox> = Arc::from(shard.sandboxes.create(spec).await.map_err(internal)?);
         let listener = sandbox

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lambent_domain::{Fault, limits};
+use lambent_domain::{Deployment, Fault, limits};
 use lambent_ports::code::CodeStore;
 use lambent_ports::runtimes::{Command, ResolvedRuntime};
 use lambent_ports::sandbox::{Mount, SandboxSpec};
@@ -12,14 +12,22 @@ use crate::pool::Pool;
 use crate::process_env::log_stream_name;
 use crate::shard::Shard;
 
-pub(super) async fn unpacked(code: &dyn CodeStore, pool: &Pool) -> Result<PathBuf, Fault> {
-    code.unpacked(pool.deployment.code.sha256).await.map_err(internal)
+/// The deployment's own trees, unpacked, and where they are seen: its package, and its layers laid over each other.
+pub(super) async fn unpacked(code: &dyn CodeStore, deployment: &Deployment) -> Result<Vec<Mount>, Fault> {
+    let package = code.unpacked(deployment.code.sha256).await.map_err(internal)?;
+    let mut mounts = vec![Mount { host: package, guest: "/var/task".into() }];
+    let layers = deployment.configuration.layer_packages();
+    if !layers.is_empty() {
+        let merged = code.merged(&layers).await.map_err(internal)?;
+        mounts.push(Mount { host: merged, guest: "/opt".into() });
+    }
+    Ok(mounts)
 }
 
-pub(super) fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: &Path) -> SandboxSpec {
+pub(super) fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: Vec<Mount>) -> SandboxSpec {
     let configuration = &pool.deployment.configuration;
     let mut mounts = runtime.mounts.clone();
-    mounts.push(Mount { host: code.to_owned(), guest: "/var/task".into() });
+    mounts.extend(code);
     SandboxSpec {
         id: shard.random.bytes16().iter().map(|byte| format!("{byte:02x}")).collect(),
         mounts,
