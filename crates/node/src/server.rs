@@ -54,7 +54,6 @@ struct Opened {
     code: Arc<FsCode>,
     logs: Arc<LogsSqlite>,
     runtimes: Arc<Catalog>,
-    #[expect(dead_code, reason = "the control plane takes it with code from S3")]
     code_source: Arc<dyn CodeSource>,
     scope: Scope,
     _lock: DataDirLock,
@@ -148,6 +147,7 @@ async fn start(
     let control = Control::new(ControlParts {
         store: Arc::clone(&opened.store) as Arc<dyn Store>,
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
+        s3: Arc::clone(&opened.code_source) as Arc<dyn CodeSource>,
         runtimes: Arc::clone(&opened.runtimes) as Arc<dyn RuntimeCatalog>,
         links: Arc::clone(&links) as _,
         provisioned: Arc::clone(&board) as _,

@@ -20,6 +20,7 @@ use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::code::{CodeLinks, CodeStore};
+use lambent_ports::code_source::CodeSource;
 use lambent_ports::invoke::ProvisionedView;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::store::{Store, StoreError};
@@ -35,6 +36,8 @@ pub struct ControlParts {
     pub store: Arc<dyn Store>,
     /// Packages on disk.
     pub code: Arc<dyn CodeStore>,
+    /// Packages elsewhere.
+    pub s3: Arc<dyn CodeSource>,
     /// Runtimes of this host.
     pub runtimes: Arc<dyn RuntimeCatalog>,
     /// Download links.

@@ -1,61 +1,83 @@
 //! Deployment packages from the wire.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_BYTES};
-use lambent_domain::{CodeRef, Fault};
+use lambent_domain::{CodeRef, Fault, Region};
 use lambent_ports::blob::BlobError;
 use lambent_ports::code::{CodeError, CodeStore};
+use lambent_ports::code_source::{CodeSource, CodeSourceError, S3Object};
 use lambent_wire::lambda::operations::create_function::CreateFunctionRequest;
 use lambent_wire::lambda::operations::update_function_code::UpdateFunctionCodeRequest;
+
+/// How long S3 may take to hand out a package (judgement: clients wait a minute for the whole operation).
+const S3_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Where code may come from; exactly one has to be given.
 pub(crate) struct Source {
     zip: Option<Bytes>,
-    s3: bool,
+    bucket: Option<String>,
+    key: Option<String>,
+    version: Option<String>,
     image: bool,
+    /// Of the request.
+    region: Region,
 }
 
 impl Source {
     /// What CreateFunction was given.
-    pub(crate) fn of_create(input: &CreateFunctionRequest) -> Self {
+    pub(crate) fn of_create(input: &CreateFunctionRequest, region: &Region) -> Self {
         Source {
             zip: input.code.zip_file.clone(),
-            s3: input.code.s3_bucket.is_some() || input.code.s3_key.is_some(),
+            bucket: input.code.s3_bucket.clone(),
+            key: input.code.s3_key.clone(),
+            version: input.code.s3_object_version.clone(),
             image: input.code.image_uri.is_some() || input.package_type.as_deref() == Some("Image"),
+            region: region.clone(),
         }
     }
 
     /// What UpdateFunctionCode was given.
-    pub(crate) fn of_update(input: &UpdateFunctionCodeRequest) -> Self {
-        let s3 = input.s3_bucket.is_some() || input.s3_key.is_some();
-        Source { zip: input.zip_file.clone(), s3, image: false }
+    pub(crate) fn of_update(input: &UpdateFunctionCodeRequest, region: &Region) -> Self {
+        Source {
+            zip: input.zip_file.clone(),
+            bucket: input.s3_bucket.clone(),
+            key: input.s3_key.clone(),
+            version: input.s3_object_version.clone(),
+            image: false,
+            region: region.clone(),
+        }
     }
 
-    /// The zip, when that is what was given.
-    fn zip(self) -> Result<Bytes, Fault> {
+    /// Gets hold of the package and checks it, without storing anything.
+    pub(crate) async fn check(self, code: &dyn CodeStore, s3: &dyn CodeSource) -> Result<Checked, Fault> {
+        let zip = self.zip(s3).await?;
+        let code_ref = code.check(zip.clone()).await.map_err(fault)?;
+        Ok(Checked { zip, code_ref })
+    }
+
+    async fn zip(self, s3: &dyn CodeSource) -> Result<Bytes, Fault> {
+        let other = self.image || self.bucket.is_some() || self.key.is_some();
         match self {
-            Source { zip: Some(_), s3, image } if s3 || image => Err(Fault::InvalidParameter(
+            Source { zip: Some(_), .. } if other => Err(Fault::InvalidParameter(
                 "Please do not provide other FunctionCode parameters when providing a ZipFile.".into(),
             )),
             Source { zip: Some(zip), .. } if zip.len() > MAX_ZIP_BYTES => {
                 Err(fault(CodeError::TooLargeZipped))
             }
             Source { zip: Some(zip), .. } => Ok(zip),
+            // Its execution isn't there yet: refused before anything is stored.
             Source { image: true, .. } => Err(Fault::InvalidParameter(
-                "Container images are not available here yet; give a ZipFile.".into(),
+                "Functions with PackageType Image can't be run here yet; give a zip.".into(),
             )),
-            Source { s3: true, .. } => {
-                Err(Fault::InvalidParameter("Code from S3 is not available here yet; give a ZipFile.".into()))
+            Source { bucket: Some(bucket), key: Some(key), version, region, .. } => {
+                let object = S3Object { bucket, key, version };
+                let most = MAX_UNZIPPED_BYTES as usize;
+                s3.fetch(&object, &region, most, S3_TIMEOUT).await.map_err(s3_fault)
             }
             _ => Err(Fault::InvalidParameter("Please provide a source for function code.".into())),
         }
-    }
-
-    /// Checks the package without storing anything.
-    pub(crate) async fn check(self, code: &dyn CodeStore) -> Result<Checked, Fault> {
-        let zip = self.zip()?;
-        let code_ref = code.check(zip.clone()).await.map_err(fault)?;
-        Ok(Checked { zip, code_ref })
     }
 }
 
@@ -69,6 +91,24 @@ impl Checked {
     /// Stores it, on disk before this returns.
     pub(crate) async fn store(self, code: &dyn CodeStore) -> Result<CodeRef, Fault> {
         code.put(self.zip).await.map_err(fault)
+    }
+}
+
+/// AWS's text for what S3 refuses (recorded); the rest is ours.
+fn s3_fault(error: CodeSourceError) -> Fault {
+    match error {
+        CodeSourceError::Refused { code, message } => Fault::InvalidParameter(format!(
+            "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+        )),
+        // What is larger packed than it may be unpacked can't be right.
+        CodeSourceError::TooLarge { .. } => fault(CodeError::TooLargeUnpacked),
+        CodeSourceError::NotConfigured => {
+            let text = "Code from S3 is not available: the server was started without --s3-endpoint.";
+            Fault::InvalidParameter(text.into())
+        }
+        CodeSourceError::TimedOut(_) | CodeSourceError::Unreachable(_) => {
+            Fault::InvalidParameter(format!("Error occurred while GetObject. {error}"))
+        }
     }
 }
 

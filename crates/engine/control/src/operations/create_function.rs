@@ -27,14 +27,15 @@ impl Handle<CreateFunction> for Control {
         check_publish_to(input.publish_to.as_deref())?;
         let tags = input.tags.clone().unwrap_or_default();
         check_tags(&tags)?;
-        let source = Source::of_create(&input);
+        let source = Source::of_create(&input, &context.scope.region);
         let publish = input.publish == Some(true);
         let configuration = asked(input).create(&key, &*self.parts.runtimes)?;
         // Before the package is looked at: an existing name is the cheaper answer.
         if self.parts.store.function(&key).is_some() {
             return Err(Fault::FunctionExists(key.name.to_string()));
         }
-        let code = source.check(&*self.parts.code).await?.store(&*self.parts.code).await?;
+        let checked = source.check(&*self.parts.code, &*self.parts.s3).await?;
+        let code = checked.store(&*self.parts.code).await?;
         let latest = Version {
             number: VersionNumber::Latest,
             configuration: Arc::new(configuration),
@@ -70,6 +71,7 @@ fn asked(input: CreateFunctionRequest) -> Asked {
         .note("RuntimeConfig", input.runtime_config.is_some())
         .note("AcceleratorConfig", input.accelerator_config.is_some())
         .note("Code.SourceKMSKeyArn", input.code.source_kms_key_arn.is_some())
+        .note("Code.S3ObjectStorageMode", input.code.s3_object_storage_mode.as_deref() == Some("REFERENCE"))
         .note("Layers", input.layers.is_some_and(|layers| !layers.is_empty()));
     Asked {
         runtime: input.runtime,

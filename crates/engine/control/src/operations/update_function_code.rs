@@ -8,7 +8,7 @@ use lambent_wire::lambda::types::FunctionConfiguration;
 
 use crate::change::updatable;
 use crate::package::Source;
-use crate::settings::{check_architectures, check_publish_to};
+use crate::settings::{Unsupported, check_architectures, check_publish_to};
 use crate::target::Target;
 use crate::{Control, shown};
 
@@ -24,6 +24,10 @@ impl Handle<UpdateFunctionCode> for Control {
         target.expect_latest()?;
         check_architectures(input.architectures.as_deref())?;
         check_publish_to(input.publish_to.as_deref())?;
+        Unsupported::default()
+            .note("SourceKMSKeyArn", input.source_kms_key_arn.is_some())
+            .note("S3ObjectStorageMode", input.s3_object_storage_mode.as_deref() == Some("REFERENCE"))
+            .refuse()?;
         let revision_id = input.revision_id.as_deref();
         let current = self.function(&target)?;
         updatable(&current, revision_id)?;
@@ -32,7 +36,8 @@ impl Handle<UpdateFunctionCode> for Control {
                 "Please don't provide ImageUri when updating a function with packageType Zip.".into(),
             ));
         }
-        let checked = Source::of_update(&input).check(&*self.parts.code).await?;
+        let source = Source::of_update(&input, &context.scope.region);
+        let checked = source.check(&*self.parts.code, &*self.parts.s3).await?;
         let (key, arn) = (&target.key, target.key.arn());
         if input.dry_run == Some(true) {
             let would_be = Version { code: checked.code_ref, ..current.latest.clone() };
