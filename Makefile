@@ -10,7 +10,9 @@ RUNTIMES := $(CACHE)/runtimes
 DATA_DIR ?= .lambent
 export LAMBENT_RUNTIMES_DIR ?= $(CURDIR)/$(RUNTIMES)
 
-.PHONY: help run test lint unit e2e bench fmt tools runtimes
+FUZZ_SECONDS ?= 60
+
+.PHONY: help run test lint unit e2e fuzz bench fmt tools runtimes
 
 help: ## List what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +40,15 @@ e2e: $(VENV)/installed ## The real binary with real clients
 	target/debug/lambent runtime install
 	tests/aws-cli-v2 $(CACHE)
 	$(VENV)/bin/python -m pytest -q tests/e2e
+
+fuzz: ## Look for inputs that break a parser, FUZZ_SECONDS for each (nightly)
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "nightly Rust is missing: rustup toolchain install nightly"; exit 1; }
+	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo install cargo-fuzz"; exit 1; }
+	set -e; for target in $$($(CARGO) +nightly fuzz list --fuzz-dir fuzz/fuzz_targets); do \
+		mkdir -p $(CACHE)/fuzz/$$target; \
+		$(CARGO) +nightly fuzz run --fuzz-dir fuzz/fuzz_targets $$target $(CACHE)/fuzz/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=25 -rss_limit_mb=2048; \
+	done
 
 bench: tools ## Times of invokes and starts, beside the floors
 	$(CARGO) build --release --package lambent

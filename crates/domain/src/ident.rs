@@ -100,7 +100,7 @@ impl CodeSha256 {
 
     /// The inverse of [`CodeSha256::to_hex`].
     pub fn from_hex(text: &str) -> Option<Self> {
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
         let mut out = [0u8; 32];
@@ -153,6 +153,7 @@ mod tests {
         let sha = CodeSha256([0; 32]);
         assert_eq!(sha.to_base64(), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
         assert_eq!(CodeSha256::from_hex(&sha.to_hex()), Some(sha));
+        assert_eq!(CodeSha256::from_hex(&format!("+1{}", "0".repeat(62))), None);
         let ones = CodeSha256([0xff; 32]);
         assert_eq!(ones.to_base64(), "//////////////////////////////////////////8=");
     }

@@ -8,6 +8,10 @@ pub const MAX_ZIP_BYTES: usize = 52_428_800;
 pub const MAX_UNZIPPED_BYTES: u64 = 262_144_000;
 /// Most entries a package may have. AWS states none; without one, millions of empty files would exhaust inodes.
 pub const MAX_ZIP_ENTRIES: usize = 200_000;
+/// Longest path in a package, bytes. The kernel takes 4,096 with the place of the package in front.
+pub const MAX_ZIP_PATH_BYTES: usize = 3_840;
+/// Most directories that one path of a package goes through. AWS states none; removing a tree holds a descriptor for each.
+pub const MAX_ZIP_DEPTH: usize = 200;
 /// Largest payload of a synchronous invoke (recorded).
 pub const MAX_SYNC_REQUEST_BYTES: usize = 6_291_456;
 /// Largest response of a synchronous invoke: 6 MiB + 100 (recorded).

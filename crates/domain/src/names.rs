@@ -174,15 +174,15 @@ impl Qualifier {
         if text == "$LATEST" {
             return Some(Qualifier::Latest);
         }
-        if text.is_empty() || text.len() > 128 {
+        let of_alphabet =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'$' | b'.');
+        if text.is_empty() || text.len() > 128 || !text.bytes().all(of_alphabet) {
             return None;
         }
-        if let Ok(number) = text.parse::<u64>() {
-            return Some(Qualifier::Version(number));
-        }
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'$' | b'.'))
-            .then(|| Qualifier::Alias(text.to_owned()))
+        Some(match text.parse::<u64>() {
+            Ok(number) => Qualifier::Version(number),
+            Err(_) => Qualifier::Alias(text.to_owned()),
+        })
     }
 }
 
@@ -301,6 +301,7 @@ mod tests {
             "a b",
             "arn:aws:s3:::bucket",
             "f:1:2",
+            "f:+5",
             "123456789012:f:1",
             "arn:aws:lambda:eu-west-1:1:function:f",
         ] {

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use lambent_kit::smithy::http_binding::Request;
 use lambent_kit::smithy::{Operation, Refused, router};
+use proptest::prelude::*;
 
 use crate::lambda::operations::{CreateFunction, ListFunctions, UntagResource};
 use crate::{lambda, logs, sts};
@@ -84,18 +85,65 @@ fn members_come_from_path_and_query() {
 }
 
 #[test]
-fn each_route_leads_to_its_operation_with_and_without_a_slash() {
-    for route in lambda::ROUTES {
-        let path: String =
-            route.segments.iter().map(|segment| format!("/{}", segment.replace(['{', '}'], "x"))).collect();
-        let query = route.query.map(|(key, value)| format!("{key}={value}")).unwrap_or_default();
-        for path in [path.clone(), format!("{path}/")] {
-            let found =
-                router::route(lambda::ROUTES, route.method, &path, &query).map(|found| found.operation);
-            assert_eq!(found, Some(route.operation), "{path}");
+fn each_operation_has_a_route() {
+    assert_eq!(lambda::OPERATIONS.len(), lambda::ROUTES.len());
+}
+
+/// A label with how it stands in the path.
+fn label() -> impl Strategy<Value = (String, String)> {
+    let encoded = |text: String| {
+        let path = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+        (text.clone(), path.to_string())
+    };
+    let raw = |text: String| (text.clone(), text);
+    prop_oneof![
+        any::<String>().prop_filter("a label has text", |text| !text.is_empty()).prop_map(encoded),
+        "[a-zA-Z0-9:_.$@+*-]{1,60}".prop_map(raw),
+        "arn:aws:lambda:us-east-1:[0-9]{12}:function:[a-z]{1,20}(:[0-9]{1,3})?".prop_map(raw),
+        "arn:aws:lambda:us-east-1:[0-9]{12}:layer:[a-z/]{1,20}".prop_map(encoded),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn each_route_leads_to_its_operation_and_gives_its_labels_back(
+        labels in proptest::collection::vec(label(), 4),
+        slash in any::<bool>(),
+        more in "(&[a-z]{1,5}=[a-z%+]{0,5})?",
+    ) {
+        for route in lambda::ROUTES {
+            let mut given = labels.iter();
+            let mut expected = Vec::new();
+            let mut path = String::new();
+            for segment in route.segments {
+                let part = match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                    Some(name) => {
+                        let (text, part) = given.next().expect("no route has more labels");
+                        expected.push((name, text.clone()));
+                        part
+                    }
+                    None => *segment,
+                };
+                path = format!("{path}/{part}");
+            }
+            if slash {
+                path.push('/');
+            }
+            let query = route.query.map(|(key, value)| format!("{key}={value}")).unwrap_or_default() + &more;
+            let found = router::route(lambda::ROUTES, route.method, &path, &query);
+            let expected = router::Matched { operation: route.operation, labels: expected };
+            prop_assert_eq!(found, Some(expected), "{} {}?{}", route.method, path, query);
         }
     }
-    assert_eq!(lambda::OPERATIONS.len(), lambda::ROUTES.len());
+
+    #[test]
+    fn an_arn_with_raw_slashes_is_one_label(rest in "[a-z]{1,5}(/[a-z%:]{1,5}){1,4}", slash in any::<bool>()) {
+        let arn = format!("arn:{}", rest.replace('%', "%25"));
+        let path = format!("/2017-03-31/tags/{arn}{}", if slash { "/" } else { "" });
+        let found = router::route(lambda::ROUTES, "GET", &path, "");
+        let labels = vec![("Resource", format!("arn:{rest}"))];
+        prop_assert_eq!(found, Some(router::Matched { operation: "ListTags", labels }));
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(super) fn service(model: &Model, service: &str, files: &mut Files) -> anyhow
     for (name, _) in model.operations() {
         let _ = writeln!(list, "pub use {}::{};", snake(name), type_name(name));
     }
+    list.push_str(&writer.visit());
     files.insert(format!("{base}/operations/mod.rs"), list);
     Ok(())
 }
@@ -82,6 +83,18 @@ impl Writer<'_> {
             }
         }
         out.push_str("];\n");
+        out
+    }
+
+    /// A function that names every operation's type: what is true of all of them is written once.
+    fn visit(&self) -> String {
+        let mut out = String::from(
+            "\n/// Shows every operation to `visitor`, in the model's order.\npub fn visit(visitor: &mut impl lambent_kit::smithy::OperationVisitor) {\n",
+        );
+        for (name, _) in self.model.operations() {
+            let _ = writeln!(out, "    visitor.visit::<{}>();", type_name(name));
+        }
+        out.push_str("}\n");
         out
     }
 

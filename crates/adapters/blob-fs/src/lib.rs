@@ -5,7 +5,9 @@
 mod blobs;
 mod inspect;
 mod merge;
+mod metered;
 mod packages;
+mod tree;
 mod unpack;
 
 pub use blobs::FsBlobs;

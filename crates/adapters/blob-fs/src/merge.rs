@@ -4,7 +4,7 @@
 //! Each package's links have been proven to stay inside it. That proof does not survive a merge: a link that passes
 //! through another package's directory passes through whatever a third has put in its place. So it is made anew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Bound;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, linkat, openat, readlinka
 use rustix::io::Errno;
 
 use crate::blobs::blob_error;
-use crate::inspect::{LinkFault, resolve};
+use crate::tree::{self, LinkFault, Tree};
 use crate::unpack::{finish, io, make_dir, open_dir, open_root};
 
 /// What a path of the merged tree is.
@@ -65,19 +65,22 @@ fn lay_over(plan: &mut Plan, path: Vec<String>, node: Node) {
 /// Removes the links that lead out of the tree and returns their paths. Links in circles stay: the kernel refuses to
 /// follow them. Removing cannot make another link worse: what led through a removed one has led out as well.
 fn drop_escaping_links(plan: &mut Plan) -> Result<Vec<String>, CodeError> {
-    let links: HashMap<&[String], &str> = plan
-        .iter()
-        .filter_map(|(path, node)| match node {
-            Node::Link { target } => Some((path.as_slice(), target.as_str())),
-            _ => None,
-        })
-        .collect();
+    let mut links = Tree::default();
+    let mut paths = Vec::new();
+    for (path, node) in &*plan {
+        if let Node::Link { target } = node {
+            links
+                .add(path.iter().map(String::as_str), tree::Node::Link(target))
+                .map_err(|clash| CodeError::Unreadable(format!("{} {clash}", path.join("/"))))?;
+            paths.push(path);
+        }
+    }
     let mut steps = 0;
     let mut escaping = Vec::new();
-    for path in links.keys() {
-        match resolve(path, &links, &mut steps) {
+    for path in paths {
+        match links.resolve(path.iter().map(String::as_str), &mut steps) {
             Ok(()) | Err(LinkFault::Circular) => {}
-            Err(LinkFault::Outside) => escaping.push(path.to_vec()),
+            Err(LinkFault::Outside) => escaping.push(path.clone()),
             Err(fault @ LinkFault::TooMany) => {
                 return Err(CodeError::Unreadable(format!("{} {fault}", path.join("/"))));
             }

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use bytes::Bytes;
 use lambent_domain::CodeSha256;
-use lambent_domain::limits::MAX_UNZIPPED_BYTES;
+use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_ENTRIES};
 use lambent_ports::blob::BlobStore;
 use lambent_ports::code::{CodeError, CodeStore};
 use zip::ZipWriter;
@@ -196,14 +196,100 @@ async fn the_same_name_twice_is_refused() {
 #[tokio::test]
 async fn implied_directories_count_as_entries() {
     let (_dir, code) = code();
-    // 1,000 entries that would make 400,000 directories.
+    // 1,500 entries that would make 225,000 directories.
     let package = zip(&|writer| {
-        for number in 0..1_000 {
-            file(writer, &format!("{number}/{}f", "d/".repeat(400)), 0o644, b"");
+        for number in 0..1_500 {
+            file(writer, &format!("{number}/{}f", "d/".repeat(149)), 0o644, b"");
         }
     });
     let result = code.check(package).await;
-    assert!(result.is_err(), "{result:?}");
+    assert!(
+        matches!(&result, Err(CodeError::Unreadable(reason)) if reason == "too many entries"),
+        "{result:?}"
+    );
+}
+
+#[tokio::test]
+async fn paths_that_no_disk_takes_are_refused_before_anything_is_stored() {
+    let (_dir, code) = code();
+    let deep = |depth: usize| zip(&|writer| file(writer, &format!("{}f", "d/".repeat(depth)), 0o644, b""));
+    let long =
+        |parts: usize| zip(&|writer| file(writer, &vec!["n".repeat(255); parts].join("/"), 0o644, b""));
+    for (package, fits) in [(deep(200), true), (deep(201), false), (long(15), true), (long(16), false)] {
+        let found = code.check(package.clone()).await;
+        assert_eq!(found.is_ok(), fits, "{found:?}");
+        if let Ok(found) = found {
+            code.put(package).await.unwrap();
+            code.unpacked(found.sha256).await.unwrap();
+        }
+    }
+}
+
+/// An entry of a central directory.
+fn listed(name: &str, method: u16, compressed: u32) -> Vec<u8> {
+    let mut entry = b"PK\x01\x02\x14\x00\x14\x00\x00\x00".to_vec();
+    entry.extend(method.to_le_bytes());
+    entry.extend([0; 8]);
+    entry.extend(compressed.to_le_bytes());
+    entry.extend([0; 4]);
+    entry.extend((name.len() as u16).to_le_bytes());
+    entry.extend([0; 16]);
+    entry.extend(name.as_bytes());
+    entry
+}
+
+/// The end of a central directory.
+fn end(entries: u16, size: u32, offset: u32) -> Vec<u8> {
+    let mut end = b"PK\x05\x06\x00\x00\x00\x00".to_vec();
+    end.extend([entries.to_le_bytes(), entries.to_le_bytes()].concat());
+    end.extend([size.to_le_bytes(), offset.to_le_bytes()].concat());
+    end.extend([0; 2]);
+    end
+}
+
+/// Refused, and long before a test's patience ends.
+async fn refused_soon(package: Vec<u8>) -> String {
+    let (_dir, code) = code();
+    let begun = std::time::Instant::now();
+    let result = code.check(Bytes::from(package)).await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "took {:?}", begun.elapsed());
+    match result {
+        Err(CodeError::Unreadable(reason)) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn entries_that_share_their_bytes_are_not_read_for_each() {
+    // Two megabytes that inflate to nothing, 20,000 times.
+    let mut content = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(400_000);
+    content.extend([0x01, 0x00, 0x00, 0xff, 0xff]);
+    let mut package = b"PK\x03\x04\x14\x00\x00\x00\x08\x00".to_vec();
+    package.extend([0; 20]);
+    package.extend(&content);
+    let offset = package.len() as u32;
+    for number in 0..20_000 {
+        package.extend(listed(&number.to_string(), 8, content.len() as u32));
+    }
+    let size = package.len() as u32 - offset;
+    package.extend(end(20_000, size, offset));
+    let reason = refused_soon(package).await;
+    assert!(reason.contains("over and over"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_end_at_every_place_is_not_followed_at_each() {
+    refused_soon(end(1, 46, 0).repeat(400_000)).await;
+}
+
+#[tokio::test]
+async fn a_directory_of_millions_is_refused_before_it_is_read() {
+    let mut package = Vec::new();
+    for number in 0..MAX_ZIP_ENTRIES + 1 {
+        package.extend(listed(&number.to_string(), 0, 0));
+    }
+    package.extend(end(u16::MAX - 1, 0, 0));
+    assert_eq!(refused_soon(package).await, "too many entries");
 }
 
 #[tokio::test]

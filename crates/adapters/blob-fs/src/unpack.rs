@@ -1,6 +1,7 @@
 //! A package's tree on disk. Every open is below the target directory by the kernel's own word
 //! (`openat2(RESOLVE_BENEATH)`): whatever the checks before have missed, nothing is written outside.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,23 +18,24 @@ use crate::inspect::{Archive, Entry, Kind, copy};
 pub(crate) fn unpack(archive: &mut Archive, entries: &[Entry], dir: &Path) -> Result<(), CodeError> {
     let root = open_root(dir)?;
     let mut total = 0;
+    let mut made = HashSet::new();
     for entry in entries {
-        let (parents, name) = entry.path.split_at(entry.path.len() - 1);
-        make_parents(root.as_fd(), parents)?;
-        let path = entry.path.join("/");
+        let (parents, name) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
+        make_dirs(root.as_fd(), parents, &mut made)?;
+        let path = &entry.path;
         match &entry.kind {
-            Kind::Directory => make_dir(root.as_fd(), &path)?,
+            Kind::Directory => make_dirs(root.as_fd(), path, &mut made)?,
             Kind::File { executable } => {
                 let mode = if *executable { 0o755 } else { 0o644 };
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                let mut file = File::from(beneath(root.as_fd(), &path, flags, Mode::from(mode))?);
+                let mut file = File::from(beneath(root.as_fd(), path, flags, Mode::from(mode))?);
                 copy(archive, entry.index, &mut file, &mut total)?;
                 // The mode given above is cut by the process's umask; the sandbox's user has to be able to read.
                 rustix::fs::fchmod(&file, Mode::from(mode)).map_err(io)?;
             }
             Kind::Link { target } => {
-                let parent = open_dir(root.as_fd(), &parents.join("/"))?;
-                symlinkat(target.as_str(), &parent, name[0].as_str()).map_err(io)?;
+                let parent = open_dir(root.as_fd(), parents)?;
+                symlinkat(target.as_str(), &parent, name).map_err(io)?;
             }
         }
     }
@@ -66,9 +68,17 @@ pub(crate) fn open_dir(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Code
     beneath(root, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn make_parents(root: BorrowedFd<'_>, parents: &[String]) -> Result<(), CodeError> {
-    for end in 1..=parents.len() {
-        make_dir(root, &parents[..end].join("/"))?;
+/// Makes a directory and those above it, each once: a path's nearest directory is usually there already.
+fn make_dirs<'a>(root: BorrowedFd<'_>, path: &'a str, made: &mut HashSet<&'a str>) -> Result<(), CodeError> {
+    let mut missing = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() && !made.contains(rest) {
+        missing.push(rest);
+        rest = rest.rsplit_once('/').map_or("", |(parent, _)| parent);
+    }
+    for dir in missing.into_iter().rev() {
+        make_dir(root, dir)?;
+        made.insert(dir);
     }
     Ok(())
 }

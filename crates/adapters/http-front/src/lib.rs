@@ -5,7 +5,7 @@
 
 mod body;
 mod invoke;
-mod route;
+pub mod route;
 
 use std::convert::Infallible;
 use std::rc::Rc;

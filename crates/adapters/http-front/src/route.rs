@@ -20,7 +20,7 @@ pub struct Identity {
 }
 
 /// Reads the credential scope of a header or presigned signature. Verifying it is another matter.
-pub(crate) fn identify(head: &Parts, default: &Scope) -> Identity {
+pub fn identify(head: &Parts, default: &Scope) -> Identity {
     let credential = head
         .headers
         .get(http::header::AUTHORIZATION)
@@ -47,14 +47,14 @@ pub(crate) fn identify(head: &Parts, default: &Scope) -> Identity {
 }
 
 /// `POST /2015-03-31/functions/{name}/invocations`, with or without a slash at the end.
-pub(crate) fn is_invoke(head: &Parts, identity: &Identity) -> bool {
+pub fn is_invoke(head: &Parts, identity: &Identity) -> bool {
     head.method == http::Method::POST
         && function_label(head.uri.path()).is_some()
         && identity.service.as_deref().is_none_or(|service| service == "lambda")
 }
 
 /// The still encoded function label of an invoke's path. A label with a raw slash is none.
-pub(crate) fn function_label(path: &str) -> Option<&str> {
+pub fn function_label(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("/2015-03-31/functions/")?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let label = rest.strip_suffix("/invocations")?;
@@ -62,7 +62,7 @@ pub(crate) fn function_label(path: &str) -> Option<&str> {
 }
 
 /// Signing name of the service that a request is for.
-pub(crate) fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a str> {
+pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a str> {
     if head.uri.path().starts_with(OWN_PREFIX) {
         return Some("_lambent");
     }
@@ -99,12 +99,12 @@ fn looks_dated(path: &str) -> bool {
 }
 
 /// The `Host` that the client used.
-pub(crate) fn host(head: &Parts) -> Option<&str> {
+pub fn host(head: &Parts) -> Option<&str> {
     head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok())
 }
 
 /// A query parameter, decoded.
-pub(crate) fn query_value(head: &Parts, name: &str) -> Option<String> {
+pub fn query_value(head: &Parts, name: &str) -> Option<String> {
     head.uri.query()?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (key == name).then(|| decode(&value.replace('+', " ")))
@@ -112,7 +112,7 @@ pub(crate) fn query_value(head: &Parts, name: &str) -> Option<String> {
 }
 
 /// Percent-decodes once; bytes that are no UTF-8 become replacement characters, which no name contains.
-pub(crate) fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 

@@ -10,7 +10,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::parse::{self, Body, Call, Head, Malformed};
+use crate::parse::{self, Body, Call, Head, Malformed, Search};
 use crate::{Endpoint, reply};
 
 /// Room for the next read: a typical response with its headers.
@@ -77,7 +77,12 @@ pub(crate) async fn serve(stream: TcpStream, endpoint: Weak<Endpoint>) {
         unwritten: Notify::new(),
         open: Cell::new(true),
     });
-    let mut reader = Reader { input: BytesMut::with_capacity(READ_BYTES), current: None, polling: false };
+    let mut reader = Reader {
+        input: BytesMut::with_capacity(READ_BYTES),
+        search: Search::default(),
+        current: None,
+        polling: false,
+    };
     while connection.is_open() {
         let interest = if connection.has_unwritten() && !reader.polling {
             Interest::READABLE | Interest::WRITABLE
@@ -124,6 +129,8 @@ fn read(connection: &Connection, input: &mut BytesMut) -> bool {
 
 struct Reader {
     input: BytesMut,
+    /// For the end of the next head.
+    search: Search,
     current: Option<(Head, Body)>,
     /// The last request was a poll that has not been answered.
     polling: bool,
@@ -135,7 +142,7 @@ impl Reader {
         loop {
             let (head, mut body) = match self.current.take() {
                 Some(current) => current,
-                None => match parse::head(&mut self.input)? {
+                None => match parse::head(&mut self.input, &mut self.search)? {
                     None => break,
                     Some(head) => {
                         self.polling = false;

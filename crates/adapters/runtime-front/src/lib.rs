@@ -5,7 +5,7 @@
 //! event is written to the runtime's socket straight from the task of the client that waits for it.
 
 mod connection;
-mod parse;
+pub mod parse;
 mod reply;
 
 use std::cell::RefCell;

@@ -5,17 +5,22 @@ use lambent_domain::RequestId;
 use lambent_domain::limits::MAX_SYNC_RESPONSE_BYTES;
 
 /// Request line and headers together. Room for a 64 KB X-Ray cause in a header.
-pub(crate) const MAX_HEAD_BYTES: usize = 128 * 1024;
+pub const MAX_HEAD_BYTES: usize = 128 * 1024;
 /// One line that gives a chunk's size, or one trailer.
 const MAX_CHUNK_LINE_BYTES: usize = 64 * 1024;
 
 /// What a runtime asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub enum Call {
+    /// `GET runtime/invocation/next`.
     Next,
+    /// `POST runtime/invocation/{id}/response`.
     Response(RequestId),
+    /// `POST runtime/invocation/{id}/error`.
     Error(RequestId),
+    /// `POST runtime/init/error`.
     InitError,
+    /// `GET ping`.
     Ping,
     /// A path of the Runtime API with an id that is none.
     BadRequestId,
@@ -25,34 +30,63 @@ pub(crate) enum Call {
 
 /// The head of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) call: Call,
-    pub(crate) body: BodyKind,
-    pub(crate) expects_continue: bool,
-    pub(crate) close: bool,
-    pub(crate) error_type: Option<String>,
+pub struct Head {
+    /// Method and path.
+    pub call: Call,
+    /// How the body is framed.
+    pub body: BodyKind,
+    /// `Expect: 100-continue`.
+    pub expects_continue: bool,
+    /// The connection ends after the answer.
+    pub close: bool,
+    /// `Lambda-Runtime-Function-Error-Type`.
+    pub error_type: Option<String>,
     /// `Lambda-Runtime-Function-Response-Mode` is there and is not `streaming`.
-    pub(crate) bad_mode: bool,
+    pub bad_mode: bool,
 }
 
+/// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyKind {
+pub enum BodyKind {
+    /// By its length in bytes; no body is one of zero.
     Length(u64),
+    /// In chunks.
     Chunked,
 }
 
 /// The bytes are not HTTP of a kind that is understood here; the connection is answered 400 and closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub struct Malformed;
 
-/// Takes a head off the front of `input`, or `None` when it is not whole yet.
-pub(crate) fn head(input: &mut BytesMut) -> Result<Option<Head>, Malformed> {
+/// Looks for the end of something that comes in pieces, without looking at any byte twice.
+#[derive(Debug, Default)]
+pub struct Search {
+    /// Bytes that the end does not begin in.
+    seen: usize,
+}
+
+impl Search {
+    /// Where `end` begins: within `limit`, wherever the pieces were cut.
+    fn find(&mut self, input: &[u8], end: &[u8], limit: usize) -> Result<Option<usize>, Malformed> {
+        let window = &input[..input.len().min(limit + end.len())];
+        if let Some(at) = window.get(self.seen..).and_then(|ahead| find(ahead, end)) {
+            let at = self.seen + at;
+            self.seen = 0;
+            return Ok(Some(at));
+        }
+        self.seen = (window.len() + 1).saturating_sub(end.len());
+        if window.len() == limit + end.len() { Err(Malformed) } else { Ok(None) }
+    }
+}
+
+/// Takes a head off the front of `input`, or `None` when it is not whole yet. `search` is the connection's.
+pub fn head(input: &mut BytesMut, search: &mut Search) -> Result<Option<Head>, Malformed> {
     // Blank lines between requests are allowed.
-    while input.starts_with(b"\r\n") {
+    while search.seen == 0 && input.starts_with(b"\r\n") {
         let _ = input.split_to(2);
     }
-    let Some(end) = find(input, b"\r\n\r\n") else {
-        return if input.len() > MAX_HEAD_BYTES { Err(Malformed) } else { Ok(None) };
+    let Some(end) = search.find(input, b"\r\n\r\n", MAX_HEAD_BYTES)? else {
+        return Ok(None);
     };
     let head = input.split_to(end + 4);
     let mut lines =
@@ -85,8 +119,7 @@ fn header(head: &mut Head, line: &[u8]) -> Result<(), Malformed> {
     // The first letter rules out most headers without comparing them.
     match (name.first().map(u8::to_ascii_lowercase), name.len()) {
         (Some(b'c'), 14) if name.eq_ignore_ascii_case(b"content-length") => {
-            let length =
-                std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(Malformed)?;
+            let length = number(value, 10)?;
             if head.body != BodyKind::Chunked {
                 head.body = BodyKind::Length(length);
             }
@@ -112,6 +145,15 @@ fn header(head: &mut Head, line: &[u8]) -> Result<(), Malformed> {
         _ => {}
     }
     Ok(())
+}
+
+/// Digits and nothing else: no sign.
+fn number(digits: &[u8], radix: u32) -> Result<u64, Malformed> {
+    if !digits.iter().all(u8::is_ascii_alphanumeric) {
+        return Err(Malformed);
+    }
+    let text = std::str::from_utf8(digits).map_err(|_| Malformed)?;
+    u64::from_str_radix(text, radix).map_err(|_| Malformed)
 }
 
 fn call(method: &[u8], path: &[u8]) -> Call {
@@ -144,15 +186,16 @@ fn call(method: &[u8], path: &[u8]) -> Call {
 
 /// A request's body as it comes in.
 #[derive(Debug)]
-pub(crate) struct Body {
+pub struct Body {
     rest: Rest,
+    search: Search,
     collected: BytesMut,
     /// More came than the limit allows; the rest is read and thrown away, so that the runtime can read its answer.
     too_large: bool,
     /// `Lambda-Runtime-Function-Error-Type` of the trailers.
-    pub(crate) trailer_error_type: Option<String>,
+    pub trailer_error_type: Option<String>,
     /// `Lambda-Runtime-Function-Error-Body` of the trailers, as sent.
-    pub(crate) trailer_error_body: Option<Bytes>,
+    pub trailer_error_body: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -166,7 +209,8 @@ enum Rest {
 }
 
 impl Body {
-    pub(crate) fn new(kind: BodyKind) -> Self {
+    /// A body of which nothing has come yet.
+    pub fn new(kind: BodyKind) -> Self {
         let rest = match kind {
             BodyKind::Length(0) => Rest::Done,
             BodyKind::Length(length) => Rest::Bytes(length),
@@ -174,6 +218,7 @@ impl Body {
         };
         Body {
             rest,
+            search: Search::default(),
             collected: BytesMut::new(),
             too_large: false,
             trailer_error_type: None,
@@ -182,7 +227,7 @@ impl Body {
     }
 
     /// Takes what belongs to the body off the front of `input`. `true` when it is whole.
-    pub(crate) fn advance(&mut self, input: &mut BytesMut) -> Result<bool, Malformed> {
+    pub fn advance(&mut self, input: &mut BytesMut) -> Result<bool, Malformed> {
         loop {
             match self.rest {
                 Rest::Done => return Ok(true),
@@ -201,16 +246,15 @@ impl Body {
                     }
                 }
                 Rest::ChunkSize => {
-                    let Some(line) = line(input)? else {
+                    let Some(line) = line(input, &mut self.search)? else {
                         return Ok(false);
                     };
                     let size = line[..].split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-                    let size = std::str::from_utf8(size).map_err(|_| Malformed)?;
-                    let size = u64::from_str_radix(size, 16).map_err(|_| Malformed)?;
+                    let size = number(size, 16)?;
                     self.rest = if size == 0 { Rest::Trailers } else { Rest::Chunk(size) };
                 }
                 Rest::ChunkEnd => {
-                    let Some(line) = line(input)? else {
+                    let Some(line) = line(input, &mut self.search)? else {
                         return Ok(false);
                     };
                     if !line.is_empty() {
@@ -219,7 +263,7 @@ impl Body {
                     self.rest = Rest::ChunkSize;
                 }
                 Rest::Trailers => {
-                    let Some(line) = line(input)? else {
+                    let Some(line) = line(input, &mut self.search)? else {
                         return Ok(false);
                     };
                     if line.is_empty() {
@@ -258,21 +302,18 @@ impl Body {
     }
 
     /// The whole body; `None` when it was over the limit.
-    pub(crate) fn into_bytes(self) -> Option<Bytes> {
+    pub fn into_bytes(self) -> Option<Bytes> {
         (!self.too_large).then(|| self.collected.freeze())
     }
 }
 
-fn line(input: &mut BytesMut) -> Result<Option<BytesMut>, Malformed> {
-    match find(input, b"\r\n") {
-        Some(end) => {
-            let line = input.split_to(end);
-            let _ = input.split_to(2);
-            Ok(Some(line))
-        }
-        None if input.len() > MAX_CHUNK_LINE_BYTES => Err(Malformed),
-        None => Ok(None),
-    }
+fn line(input: &mut BytesMut, search: &mut Search) -> Result<Option<BytesMut>, Malformed> {
+    let Some(end) = search.find(input, b"\r\n", MAX_CHUNK_LINE_BYTES)? else {
+        return Ok(None);
+    };
+    let line = input.split_to(end);
+    let _ = input.split_to(2);
+    Ok(Some(line))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

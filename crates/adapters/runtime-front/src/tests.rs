@@ -186,7 +186,7 @@ proptest::proptest! {
     #[test]
     fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
         let mut input = BytesMut::from(&bytes[..]);
-        let _ = parse::head(&mut input);
+        let _ = parse::head(&mut input, &mut parse::Search::default());
         let _ = Body::new(BodyKind::Chunked).advance(&mut BytesMut::from(&bytes[..]));
     }
 

@@ -94,6 +94,12 @@ impl Check {
         self.serialization.get_or_insert_with(|| format!("Expected {expected} at '{at}'"));
     }
 
+    /// Takes over that something was of the wrong type, and leaves the violations: for items of a collection, which
+    /// are reported with the whole of it.
+    pub(super) fn take_wrong_types(&mut self, of: Check) {
+        self.serialization = self.serialization.take().or(of.serialization);
+    }
+
     /// The result of the pass.
     pub fn finish<T>(self, value: T) -> Result<T, Refused> {
         if let Some(text) = self.serialization {

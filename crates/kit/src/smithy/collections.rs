@@ -41,6 +41,7 @@ impl<C: Codec> Codec for ListShape<C> {
                 }
             })
             .collect();
+        check.take_wrong_types(scratch);
         let count = items.len() as u64;
         if let Some(max) = self.max.filter(|max| count > *max) {
             check.violation(&self.show(&items), at, &at_most("length", max));
@@ -101,6 +102,7 @@ impl<C: Codec> Codec for MapShape<C> {
             };
             entries.insert(key, value);
         }
+        check.take_wrong_types(scratch);
         if !entries.keys().all(|key| self.key.fits(key)) {
             let text = format!("Map keys must satisfy constraint: [{}]", with_null(self.key.constraints()));
             check.violation(&self.show(&entries), at, &text);

@@ -51,6 +51,12 @@ pub trait Operation: Send + Sync + 'static {
     }
 }
 
+/// What wants to see every operation of a service, each with its types.
+pub trait OperationVisitor {
+    /// Sees one.
+    fn visit<O: Operation>(&mut self);
+}
+
 /// An error of a service's model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorShape {

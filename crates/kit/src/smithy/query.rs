@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+/// Most parts of a key. No model nests as deep; what nests deeper names nothing, and is built and dropped by recursion.
+const MAX_KEY_PARTS: usize = 64;
+
 /// Decodes `%XX` and `+` once.
 pub fn decode(text: &str) -> String {
     let spaced = text.replace('+', " ");
@@ -29,8 +32,11 @@ pub fn tree(form: &str) -> Map<String, Value> {
         if key == "Action" || key == "Version" {
             continue;
         }
-        let path: Vec<&str> = key.split('.').filter(|part| *part != "member").collect();
-        put(&mut root, &path, value);
+        let path: Vec<&str> =
+            key.split('.').filter(|part| *part != "member").take(MAX_KEY_PARTS + 1).collect();
+        if path.len() <= MAX_KEY_PARTS {
+            put(&mut root, &path, value);
+        }
     }
     root.into_iter().map(|(key, value)| (key, lists(value))).collect()
 }
@@ -123,6 +129,12 @@ mod tests {
             Value::Object(tree(form)),
             serde_json::json!({"Tags": [{"Key": "a c"}, {"Key": "b"}], "Name": "n m"})
         );
+    }
+
+    #[test]
+    fn a_key_that_nests_deeper_than_any_model_is_ignored() {
+        let form = format!("Deep{}=x&Name=n", ".a".repeat(1_000_000));
+        assert_eq!(Value::Object(tree(&form)), serde_json::json!({"Name": "n"}));
     }
 
     #[test]

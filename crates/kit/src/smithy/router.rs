@@ -25,29 +25,29 @@ pub struct Matched {
     pub labels: Vec<(&'static str, String)>,
 }
 
-/// The operation that a request is for. A route with a literal query beats one without.
+/// The operation that a request is for. A route with a literal query beats one without; then the one that says most of
+/// the path itself: an ARN's label could swallow the words after it.
 pub fn route(routes: &'static [Route], method: &str, path: &str, query: &str) -> Option<Matched> {
     let path = path.strip_prefix('/')?;
     let path = path.strip_suffix('/').unwrap_or(path);
     let parts: Vec<&str> = path.split('/').collect();
-    let mut best: Option<(&'static Route, Vec<(&'static str, String)>)> = None;
+    let mut best: Option<((bool, usize, usize), Matched)> = None;
     for route in routes.iter().filter(|route| route.method == method) {
         let asked = route
             .query
             .is_none_or(|(name, value)| super::query::values(query, name).any(|found| found == value));
-        if !asked || best.as_ref().is_some_and(|(best, _)| best.query.is_some() && route.query.is_none()) {
+        if !asked {
             continue;
         }
         if let Some(labels) = labels(route.segments, &parts) {
-            let better = best.as_ref().is_none_or(|(best, found)| {
-                (route.query.is_some(), found.len()) > (best.query.is_some(), labels.len())
-            });
-            if better {
-                best = Some((route, labels));
+            let words = route.segments.len() - labels.len();
+            let rank = (route.query.is_some(), route.segments.len(), words);
+            if best.as_ref().is_none_or(|(best, _)| rank > *best) {
+                best = Some((rank, Matched { operation: route.operation, labels }));
             }
         }
     }
-    best.map(|(route, labels)| Matched { operation: route.operation, labels })
+    best.map(|(_, matched)| matched)
 }
 
 /// Labels of a path against a route's segments. The one label that may hold raw slashes is an ARN.
@@ -134,6 +134,9 @@ mod tests {
             Some(("Tags", vec![arn.into()]))
         );
         assert_eq!(found("/tags/arn:a/b%2Fc", "").unwrap().1, ["arn:a/b/c"]);
+        for written in [arn, &arn.replace(':', "%3A")] {
+            assert_eq!(found(&format!("/v1/f/{written}/pc"), ""), Some(("GetPc", vec![arn.into()])));
+        }
     }
 
     proptest::proptest! {

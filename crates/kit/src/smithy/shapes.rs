@@ -178,6 +178,17 @@ fn one_of(values: &[&str]) -> String {
     format!("Member must satisfy enum value set: [{}]", values.join(", "))
 }
 
+/// The whole part of a number that has one of 64 bits.
+fn whole(number: f64) -> Option<i64> {
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    (-BOUND..BOUND).contains(&number).then_some(number as i64)
+}
+
+/// A number in text. `NaN` and infinities are none: they meet every bound, and JSON can't carry them back.
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
 macro_rules! integer_shape {
     ($(#[$doc:meta])* $name:ident, $rust:ty) => {
         $(#[$doc])*
@@ -194,7 +205,7 @@ macro_rules! integer_shape {
 
             fn decode(&self, value: Value, at: &Path<'_>, check: &mut Check) -> $rust {
                 let number = match &value {
-                    Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)),
+                    Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
                     // Query strings, headers and forms carry text.
                     Value::String(text) => text.parse().ok(),
                     _ => None,
@@ -263,7 +274,7 @@ impl Codec for DoubleShape {
     fn decode(&self, value: Value, at: &Path<'_>, check: &mut Check) -> f64 {
         let number = match &value {
             Value::Number(number) => number.as_f64(),
-            Value::String(text) => text.parse().ok(),
+            Value::String(text) => finite(text),
             _ => None,
         };
         let Some(number) = number else {
@@ -281,6 +292,16 @@ impl Codec for DoubleShape {
 
     fn encode(&self, rust: &f64) -> Value {
         Value::from(*rust)
+    }
+
+    fn constraints(&self) -> Vec<String> {
+        let max = self.max.map(|max| at_most("value", max));
+        let min = self.min.map(|min| at_least("value", min));
+        max.into_iter().chain(min).collect()
+    }
+
+    fn fits(&self, rust: &f64) -> bool {
+        self.max.is_none_or(|max| *rust <= max) && self.min.is_none_or(|min| *rust >= min)
     }
 
     fn show(&self, rust: &f64) -> String {
@@ -326,7 +347,7 @@ impl Codec for TimestampShape {
     fn decode(&self, value: Value, at: &Path<'_>, check: &mut Check) -> f64 {
         let seconds = match &value {
             Value::Number(number) => number.as_f64(),
-            Value::String(text) => text.parse().ok().or_else(|| {
+            Value::String(text) => finite(text).or_else(|| {
                 text.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond() as f64 / 1_000.0)
             }),
             _ => None,

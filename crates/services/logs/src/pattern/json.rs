@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Invalid, regex};
+use super::{Invalid, Regexes};
 
 /// Deepest nesting of parentheses.
 const MAX_DEPTH: usize = 32;
@@ -52,7 +52,8 @@ pub(super) enum Text {
 impl Selector {
     pub(super) fn parse(text: &str) -> Result<Self, Invalid> {
         let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-        let mut parser = Parser { rest: inner.ok_or_else(|| invalid("a brace is missing"))? };
+        let mut parser =
+            Parser { rest: inner.ok_or_else(|| invalid("a brace is missing"))?, regexes: Regexes::default() };
         let selector = parser.or(0)?;
         parser.skip();
         if !parser.rest.is_empty() {
@@ -155,6 +156,7 @@ fn invalid(reason: &str) -> Invalid {
 
 struct Parser<'a> {
     rest: &'a str,
+    regexes: Regexes,
 }
 
 impl Parser<'_> {
@@ -272,7 +274,7 @@ impl Parser<'_> {
                 let end = rest.find(quote).ok_or_else(|| invalid("a quotation is not closed"))?;
                 let (value, after) = (&rest[..end], &rest[end + 1..]);
                 self.rest = after;
-                return text(if is_regex { Text::Regex(regex(value)?) } else { parts(value) });
+                return text(if is_regex { Text::Regex(self.regexes.compile(value)?) } else { parts(value) });
             }
         }
         let end = self

@@ -9,6 +9,9 @@ use terms::Terms;
 /// Longest pattern (model).
 const MAX_PATTERN_CHARS: usize = 1_024;
 
+/// Regular expressions in one pattern (AWS documentation). Each takes memory and time out of proportion to its length.
+const MAX_REGEXES: usize = 2;
+
 /// A pattern that has been understood.
 #[derive(Debug)]
 pub struct Pattern(Kind);
@@ -53,12 +56,26 @@ impl Pattern {
     }
 }
 
-/// A regular expression of the language: AWS allows a subset, without look-around and back-references, as this engine does.
-fn regex(text: &str) -> Result<regex::Regex, Invalid> {
-    regex::RegexBuilder::new(text)
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|_| Invalid(format!("Invalid filter pattern: bad regular expression %{text}%")))
+/// The regular expressions of one pattern. AWS allows a subset, without look-around and back-references, as this engine
+/// does.
+#[derive(Default)]
+struct Regexes {
+    count: usize,
+}
+
+impl Regexes {
+    fn compile(&mut self, text: &str) -> Result<regex::Regex, Invalid> {
+        self.count += 1;
+        if self.count > MAX_REGEXES {
+            return Err(Invalid(format!(
+                "Invalid filter pattern: it has more than {MAX_REGEXES} regular expressions"
+            )));
+        }
+        regex::RegexBuilder::new(text)
+            .size_limit(1 << 20)
+            .build()
+            .map_err(|_| Invalid(format!("Invalid filter pattern: bad regular expression %{text}%")))
+    }
 }
 
 #[cfg(test)]
@@ -123,9 +140,17 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_refused() {
-        for pattern in
-            ["\"open", "{ $.a }", "{ $.a = }", "{ a = 1 }", "{ ($.a = 1 }", "%[%", "{ $.a = 1 } x", "[a, b]"]
-        {
+        for pattern in [
+            "%a% %b% %c%",
+            "\"open",
+            "{ $.a }",
+            "{ $.a = }",
+            "{ a = 1 }",
+            "{ ($.a = 1 }",
+            "%[%",
+            "{ $.a = 1 } x",
+            "[a, b]",
+        ] {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");
         }
         assert!(Pattern::parse(&format!("{{ {}$.a = 1", "(".repeat(500))).is_err());

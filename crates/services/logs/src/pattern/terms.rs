@@ -1,6 +1,6 @@
 //! Terms: all of the plain ones, none of the `-` ones; when there are only `?` ones, any of them.
 
-use super::{Invalid, regex};
+use super::{Invalid, Regexes};
 
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -27,6 +27,7 @@ impl Term {
 impl Terms {
     pub(super) fn parse(text: &str) -> Result<Self, Invalid> {
         let mut terms = Terms { all: Vec::new(), any: Vec::new(), none: Vec::new() };
+        let mut regexes = Regexes::default();
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             if first.is_whitespace() {
@@ -38,7 +39,7 @@ impl Terms {
                 '-' => (&mut terms.none, 1),
                 _ => (&mut terms.all, 0),
             };
-            let (term, after) = term(&rest[start..])?;
+            let (term, after) = term(&rest[start..], &mut regexes)?;
             list.push(term);
             rest = after;
         }
@@ -56,7 +57,7 @@ impl Terms {
     }
 }
 
-fn term(text: &str) -> Result<(Term, &str), Invalid> {
+fn term<'a>(text: &'a str, regexes: &mut Regexes) -> Result<(Term, &'a str), Invalid> {
     let unfinished = || Invalid("Invalid filter pattern: a quotation is not closed".into());
     if let Some(inner) = text.strip_prefix('"') {
         let end = inner.find('"').ok_or_else(unfinished)?;
@@ -64,7 +65,7 @@ fn term(text: &str) -> Result<(Term, &str), Invalid> {
     }
     if let Some(inner) = text.strip_prefix('%') {
         let end = inner.find('%').ok_or_else(unfinished)?;
-        return Ok((Term::Regex(regex(&inner[..end])?), &inner[end + 1..]));
+        return Ok((Term::Regex(regexes.compile(&inner[..end])?), &inner[end + 1..]));
     }
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
     if end == 0 {

@@ -25,3 +25,18 @@ pub use get_delegated_access_token::GetDelegatedAccessToken;
 pub use get_federation_token::GetFederationToken;
 pub use get_session_token::GetSessionToken;
 pub use get_web_identity_token::GetWebIdentityToken;
+
+/// Shows every operation to `visitor`, in the model's order.
+pub fn visit(visitor: &mut impl lambent_kit::smithy::OperationVisitor) {
+    visitor.visit::<AssumeRole>();
+    visitor.visit::<AssumeRoleWithSAML>();
+    visitor.visit::<AssumeRoleWithWebIdentity>();
+    visitor.visit::<AssumeRoot>();
+    visitor.visit::<DecodeAuthorizationMessage>();
+    visitor.visit::<GetAccessKeyInfo>();
+    visitor.visit::<GetCallerIdentity>();
+    visitor.visit::<GetDelegatedAccessToken>();
+    visitor.visit::<GetFederationToken>();
+    visitor.visit::<GetSessionToken>();
+    visitor.visit::<GetWebIdentityToken>();
+}
