@@ -10,6 +10,8 @@ pub enum Fault {
     Validation(String),
     /// 400 `InvalidParameterValueException` with AWS's text.
     InvalidParameter(String),
+    /// 400 `InvalidParameterValueException`: more concurrency was asked for than the function or account can give.
+    ConcurrencyLimit(String),
     /// 400 `InvalidRequestContentException`: the payload is not JSON, a header is malformed.
     InvalidRequestContent(String),
     /// 400 `SerializationException`: the body is not of the operation's form.

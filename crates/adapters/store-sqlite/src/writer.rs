@@ -87,7 +87,8 @@ struct State {
 struct Group {
     records: HashMap<Index, Option<Stored>>,
     usage: HashMap<Scope, Usage>,
-    order: Vec<Index>,
+    /// In the order of the commits.
+    changes: Vec<Change>,
 }
 
 impl State {
@@ -157,18 +158,14 @@ impl State {
         Some((error.to_string(), true))
     }
 
-    /// Shows a committed group to readers, then to listeners.
+    /// Shows a committed group to listeners, then to readers: what a read shows as active can be invoked.
     fn publish(&self, group: Group) {
-        let mut changes = Vec::new();
-        let mut tables = self.tables.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        for index in group.order {
-            let Some(record) = group.records.get(&index) else { continue };
-            changes.extend(change(&index, tables.get(&index), record.as_ref()));
-            tables.set(index, record.clone());
+        for change in group.changes {
+            self.listeners.iter().for_each(|listener| listener.changed(&change));
         }
-        drop(tables);
-        for change in &changes {
-            self.listeners.iter().for_each(|listener| listener.changed(change));
+        let mut tables = self.tables.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for (index, record) in group.records {
+            tables.set(index, record);
         }
     }
 
@@ -211,7 +208,8 @@ impl State {
         self.newest = epoch;
         group.usage.extend(usage);
         for (index, record) in decided {
-            group.order.push(index.clone());
+            let change = change(&index, group.get(&tables, &index), record.as_ref());
+            group.changes.extend(change);
             group.records.insert(index, record);
         }
         Ok(())

@@ -1,8 +1,11 @@
 //! Where Lambda's faults meet the wire. Exhaustive: a new fault does not compile until someone has decided what AWS
 //! would say. Texts are recorded ones unless the fault carries its own.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response};
+use lambent_domain::fault::ThrottleReason;
 use lambent_domain::limits::MAX_POLICY_BYTES;
 use lambent_domain::{Fault, RequestId};
 use lambent_kit::smithy::{ErrorShape, Refused};
@@ -13,86 +16,109 @@ use crate::registry::ServiceFault;
 
 /// The answer for a fault.
 pub fn to_response(fault: &Fault, request_id: &RequestId) -> Response<Bytes> {
-    let answer = |shape: &ErrorShape, message: &str| rest_json(shape, message, &[], request_id);
+    let reason = match fault {
+        Fault::TooManyRequests(reason) => Some(*reason),
+        _ => None,
+    };
+    let more: Vec<_> = reason.map(|reason| ("Reason", reason.as_str())).into_iter().collect();
+    if let Fault::Internal(text) = fault {
+        // The caller gets the id to look for; what went wrong may name things that are not the caller's.
+        tracing::error!(%request_id, error = %text, "an operation failed");
+    }
+    let mut response = rest_json(&shape(fault), &text(fault), &more, request_id);
+    if reason == Some(ThrottleReason::ConcurrentInvocationLimitExceeded) {
+        // Not with what a function has reserved (recorded).
+        response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// AWS's code and status.
+fn shape(fault: &Fault) -> ErrorShape {
     match fault {
-        Fault::Validation(text) => answer(&errors::VALIDATION_EXCEPTION, text),
-        Fault::InvalidParameter(text) => answer(&errors::INVALID_PARAMETER_VALUE_EXCEPTION, text),
-        Fault::InvalidRequestContent(text) => answer(&errors::INVALID_REQUEST_CONTENT_EXCEPTION, text),
-        Fault::Serialization(text) => answer(&errors::SERIALIZATION_EXCEPTION, text),
-        Fault::FunctionNotFound(arn) => {
-            answer(&errors::RESOURCE_NOT_FOUND_EXCEPTION, &format!("Function not found: {arn}"))
+        Fault::Validation(_) => errors::VALIDATION_EXCEPTION,
+        Fault::InvalidParameter(_) => errors::INVALID_PARAMETER_VALUE_EXCEPTION,
+        // The one text of this code that comes without `Type` (recorded).
+        Fault::ConcurrencyLimit(_) => {
+            ErrorShape { has_type: false, ..errors::INVALID_PARAMETER_VALUE_EXCEPTION }
         }
-        Fault::NotFound(text) => answer(&errors::RESOURCE_NOT_FOUND_EXCEPTION, text),
-        Fault::FunctionExists(name) => {
-            answer(&errors::RESOURCE_CONFLICT_EXCEPTION, &format!("Function already exist: {name}"))
+        Fault::InvalidRequestContent(_) => errors::INVALID_REQUEST_CONTENT_EXCEPTION,
+        Fault::Serialization(_) => errors::SERIALIZATION_EXCEPTION,
+        Fault::FunctionNotFound(_) | Fault::NotFound(_) => errors::RESOURCE_NOT_FOUND_EXCEPTION,
+        Fault::FunctionExists(_)
+        | Fault::UpdateInProgress(_)
+        | Fault::NotActive { .. }
+        | Fault::Conflict(_) => errors::RESOURCE_CONFLICT_EXCEPTION,
+        Fault::NoProvisionedConcurrency => errors::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION,
+        Fault::RevisionMismatch | Fault::PolicyRevisionMismatch | Fault::LayerPolicyRevisionMismatch => {
+            errors::PRECONDITION_FAILED_EXCEPTION
         }
-        Fault::UpdateInProgress(key) => answer(
-            &errors::RESOURCE_CONFLICT_EXCEPTION,
-            &format!(
-                "The operation cannot be performed at this time. An update is in progress for resource: {}",
-                key.arn()
-            ),
-        ),
-        Fault::NotActive { state } => answer(
-            &errors::RESOURCE_CONFLICT_EXCEPTION,
-            &format!(
-                "The operation cannot be performed at this time. The function is currently in the following state: {state}"
-            ),
-        ),
-        Fault::Conflict(text) => answer(&errors::RESOURCE_CONFLICT_EXCEPTION, text),
-        Fault::RevisionMismatch => answer(
-            &errors::PRECONDITION_FAILED_EXCEPTION,
-            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
-        ),
-        Fault::PolicyRevisionMismatch => answer(
-            &errors::PRECONDITION_FAILED_EXCEPTION,
-            "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id",
-        ),
-        Fault::LayerPolicyRevisionMismatch => answer(
-            &errors::PRECONDITION_FAILED_EXCEPTION,
-            "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id",
-        ),
-        Fault::NoProvisionedConcurrency => answer(
-            &errors::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION,
-            "No Provisioned Concurrency Config found for this function",
-        ),
-        Fault::PolicyTooLong => answer(
-            &errors::POLICY_LENGTH_EXCEEDED_EXCEPTION,
-            &format!("The final policy size is bigger than the limit ({MAX_POLICY_BYTES})."),
-        ),
-        Fault::CodeSigningConfigNotFound(text) => {
-            answer(&errors::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION, text)
+        Fault::PolicyTooLong => errors::POLICY_LENGTH_EXCEEDED_EXCEPTION,
+        Fault::CodeSigningConfigNotFound(_) => errors::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
+        Fault::CodeVerificationFailed(_) => errors::CODE_VERIFICATION_FAILED_EXCEPTION,
+        Fault::InvalidCodeSignature(_) => errors::INVALID_CODE_SIGNATURE_EXCEPTION,
+        Fault::RequestTooLarge(_) => errors::REQUEST_ENTITY_TOO_LARGE_EXCEPTION,
+        Fault::AccessDenied(_) => errors::ACCESS_DENIED_EXCEPTION,
+        Fault::TooManyRequests(_) => errors::TOO_MANY_REQUESTS_EXCEPTION,
+        Fault::CodeStorageExceeded => errors::CODE_STORAGE_EXCEEDED_EXCEPTION,
+        Fault::UnsupportedMediaType(_) => errors::UNSUPPORTED_MEDIA_TYPE_EXCEPTION,
+        Fault::InvalidRuntime(_) => errors::INVALID_RUNTIME_EXCEPTION,
+        Fault::UnknownOperation => errors::UNKNOWN_OPERATION_EXCEPTION,
+        Fault::NotImplemented { .. } => errors::NOT_IMPLEMENTED_EXCEPTION,
+        Fault::Internal(_) => errors::SERVICE_EXCEPTION,
+    }
+}
+
+/// AWS's text.
+fn text(fault: &Fault) -> Cow<'_, str> {
+    const REVISION: &str = "The Revision Id provided does not match the latest Revision Id. Call the";
+    match fault {
+        Fault::Validation(text)
+        | Fault::InvalidParameter(text)
+        | Fault::ConcurrencyLimit(text)
+        | Fault::InvalidRequestContent(text)
+        | Fault::Serialization(text)
+        | Fault::NotFound(text)
+        | Fault::Conflict(text)
+        | Fault::CodeSigningConfigNotFound(text)
+        | Fault::CodeVerificationFailed(text)
+        | Fault::InvalidCodeSignature(text)
+        | Fault::RequestTooLarge(text)
+        | Fault::AccessDenied(text)
+        | Fault::UnsupportedMediaType(text)
+        | Fault::InvalidRuntime(text) => text.into(),
+        Fault::FunctionNotFound(arn) => format!("Function not found: {arn}").into(),
+        Fault::FunctionExists(name) => format!("Function already exist: {name}").into(),
+        Fault::UpdateInProgress(key) => format!(
+            "The operation cannot be performed at this time. An update is in progress for resource: {}",
+            key.arn()
+        )
+        .into(),
+        Fault::NotActive { state } => format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+        )
+        .into(),
+        Fault::NoProvisionedConcurrency => "No Provisioned Concurrency Config found for this function".into(),
+        Fault::RevisionMismatch => {
+            format!("{REVISION} GetFunction/GetAlias API to retrieve the latest Revision Id").into()
         }
-        Fault::CodeVerificationFailed(text) => answer(&errors::CODE_VERIFICATION_FAILED_EXCEPTION, text),
-        Fault::InvalidCodeSignature(text) => answer(&errors::INVALID_CODE_SIGNATURE_EXCEPTION, text),
-        Fault::RequestTooLarge(text) => answer(&errors::REQUEST_ENTITY_TOO_LARGE_EXCEPTION, text),
-        Fault::AccessDenied(text) => answer(&errors::ACCESS_DENIED_EXCEPTION, text),
-        Fault::TooManyRequests(reason) => {
-            let more = [("Reason", reason.as_str())];
-            let shape = &errors::TOO_MANY_REQUESTS_EXCEPTION;
-            let mut response = rest_json(shape, "Rate Exceeded.", &more, request_id);
-            response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
-            response
+        Fault::PolicyRevisionMismatch => {
+            format!("{REVISION} GetPolicy API to retrieve the latest Revision Id").into()
         }
-        Fault::CodeStorageExceeded => {
-            answer(&errors::CODE_STORAGE_EXCEEDED_EXCEPTION, "Code storage limit exceeded.")
+        Fault::LayerPolicyRevisionMismatch => {
+            format!("{REVISION} GetLayerPolicy API to retrieve the latest Revision Id").into()
         }
-        Fault::UnsupportedMediaType(text) => answer(&errors::UNSUPPORTED_MEDIA_TYPE_EXCEPTION, text),
-        Fault::InvalidRuntime(text) => answer(&errors::INVALID_RUNTIME_EXCEPTION, text),
-        Fault::UnknownOperation => {
-            answer(&errors::UNKNOWN_OPERATION_EXCEPTION, "No operation has this method and path.")
+        Fault::PolicyTooLong => {
+            format!("The final policy size is bigger than the limit ({MAX_POLICY_BYTES}).").into()
         }
-        Fault::NotImplemented { operation, reason } => answer(
-            &errors::NOT_IMPLEMENTED_EXCEPTION,
-            &format!("{operation} is not available here yet: {reason}"),
-        ),
-        Fault::Internal(text) => {
-            // The caller gets the id to look for; what went wrong may name things that are not the caller's.
-            tracing::error!(%request_id, error = %text, "an operation failed");
-            answer(
-                &errors::SERVICE_EXCEPTION,
-                "An internal error occurred. The server's log has it under this request's id.",
-            )
+        Fault::TooManyRequests(_) => "Rate Exceeded.".into(),
+        Fault::CodeStorageExceeded => "Code storage limit exceeded.".into(),
+        Fault::UnknownOperation => "No operation has this method and path.".into(),
+        Fault::NotImplemented { operation, reason } => {
+            format!("{operation} is not available here yet: {reason}").into()
+        }
+        Fault::Internal(_) => {
+            "An internal error occurred. The server's log has it under this request's id.".into()
         }
     }
 }
@@ -120,8 +146,6 @@ impl ServiceFault for Fault {
 
 #[cfg(test)]
 mod tests {
-    use lambent_domain::fault::ThrottleReason;
-
     use super::*;
 
     fn answer(fault: &Fault) -> (u16, String, String) {

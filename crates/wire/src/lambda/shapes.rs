@@ -268,7 +268,7 @@ pub const QUALIFIER: StringShape = StringShape { min: Some(1), max: Some(128), p
 pub static RE_QUEUE: Pattern = Pattern::new("[\\s\\S]*");
 pub const QUEUE: StringShape = StringShape { min: Some(1), max: Some(1000), pattern: Some(&RE_QUEUE), values: &[], sensitive: false };
 pub const QUEUES: ListShape<StringShape> = ListShape { member: QUEUE, min: Some(1), max: Some(1) };
-pub const RECURSIVE_LOOP: StringShape = StringShape { min: None, max: None, pattern: None, values: &["Allow", "Terminate"], sensitive: false };
+pub const RECURSIVE_LOOP: StringShape = StringShape { min: None, max: None, pattern: None, values: &["Terminate", "Allow"], sensitive: false };
 pub const REPLAY_CHILDREN: BooleanShape = BooleanShape;
 pub const RESERVED_CONCURRENT_EXECUTIONS: IntegerShape = IntegerShape { min: Some(0), max: None };
 pub static RE_RESOURCE_ARN: Pattern = Pattern::new("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()");
@@ -327,7 +327,7 @@ pub const TAG_KEY: StringShape = StringShape { min: Some(1), max: Some(128), pat
 pub const TAG_KEY_LIST: ListShape<StringShape> = ListShape { member: TAG_KEY, min: None, max: None };
 pub static RE_TAG_VALUE: Pattern = Pattern::new("([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)");
 pub const TAG_VALUE: StringShape = StringShape { min: Some(0), max: Some(256), pattern: Some(&RE_TAG_VALUE), values: &[], sensitive: false };
-pub static RE_TAGGABLE_RESOURCE: Pattern = Pattern::new("arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})");
+pub static RE_TAGGABLE_RESOURCE: Pattern = Pattern::new("arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)");
 pub const TAGGABLE_RESOURCE: StringShape = StringShape { min: Some(1), max: Some(10000), pattern: Some(&RE_TAGGABLE_RESOURCE), values: &[], sensitive: false };
 pub const TAGS: MapShape<StringShape> = MapShape { key: TAG_KEY, value: TAG_VALUE, min: None, max: None, sensitive: false };
 pub static RE_TAGS_ERROR_CODE: Pattern = Pattern::new("[A-Za-z]+Exception");

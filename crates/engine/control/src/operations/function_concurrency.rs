@@ -35,7 +35,7 @@ impl Handle<PutFunctionConcurrency> for Control {
             let provisioned = function.provisioned_concurrency();
             if count < provisioned {
                 // The spaces are AWS's (recorded).
-                return Err(Fault::InvalidParameter(format!(
+                return Err(Fault::ConcurrencyLimit(format!(
                     " ReservedConcurrentExecutions  {count} should not be lower than function's total provisioned concurrency [{provisioned}]."
                 )));
             }
@@ -43,7 +43,7 @@ impl Handle<PutFunctionConcurrency> for Control {
             Ok(())
         };
         let refused = |error| match error {
-            StoreError::ConcurrencyExceeded { .. } => Fault::InvalidParameter(format!(
+            StoreError::ConcurrencyExceeded { .. } => Fault::ConcurrencyLimit(format!(
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
             )),
             other => store_fault(other),

@@ -92,9 +92,11 @@ impl Handle<DeleteProvisionedConcurrencyConfig> for Control {
     ) -> Result<DeleteProvisionedConcurrencyConfigResponse, Fault> {
         let target = Target::parse(&input.function_name, Some(&input.qualifier), &context.scope)?;
         let qualifier = published(&target)?;
+        // One that is not there counts as deleted (recorded).
         self.change(&target, |function| {
             existing(function, &qualifier)?;
-            function.provisioned.remove(&qualifier).map(|_| ()).ok_or(Fault::NoProvisionedConcurrency)
+            function.provisioned.remove(&qualifier);
+            Ok(())
         })
         .await?;
         Ok(DeleteProvisionedConcurrencyConfigResponse {})

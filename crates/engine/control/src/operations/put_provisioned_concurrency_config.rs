@@ -88,12 +88,12 @@ fn check_overlap(function: &Function, qualifier: &Qualifier) -> Result<(), Fault
 fn refused(error: StoreError, requested: u32) -> Fault {
     match error {
         StoreError::ConcurrencyExceeded { available } if requested > available + UNRESERVED_MINIMUM => {
-            Fault::InvalidParameter(format!(
+            Fault::ConcurrencyLimit(format!(
                 "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{}].",
                 available + UNRESERVED_MINIMUM
             ))
         }
-        StoreError::ConcurrencyExceeded { .. } => Fault::InvalidParameter(format!(
+        StoreError::ConcurrencyExceeded { .. } => Fault::ConcurrencyLimit(format!(
             "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
         )),
         other => store_fault(other),

@@ -127,7 +127,7 @@ impl Asked {
             new.file_systems = network::file_systems(asked, new.vpc.as_ref())?;
         }
         if let Some(asked) = self.dead_letter_config {
-            new.dead_letter_target = network::dead_letter_target(asked, key)?;
+            new.dead_letter_target = network::dead_letter_target(asked, new.dead_letter_target, key)?;
         }
         if let Some(mode) = self.tracing_config.and_then(|config| config.mode) {
             new.active_tracing = mode == "Active";

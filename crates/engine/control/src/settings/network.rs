@@ -34,14 +34,18 @@ pub(super) fn file_systems(
     Ok(asked.into_iter().map(system).collect())
 }
 
-/// A queue or topic of the function's region; nothing, or an empty ARN, removes it.
+/// A queue or topic of the function's region. An empty ARN removes it; none at all leaves what is there (recorded).
 pub(super) fn dead_letter_target(
     asked: types::DeadLetterConfig,
+    old: Option<String>,
     key: &FunctionKey,
 ) -> Result<Option<String>, Fault> {
-    let Some(arn) = asked.target_arn.filter(|arn| !arn.is_empty()) else {
-        return Ok(None);
+    let Some(arn) = asked.target_arn else {
+        return Ok(old);
     };
+    if arn.is_empty() {
+        return Ok(None);
+    }
     let parts: Vec<&str> = arn.split(':').collect();
     let accepted = matches!(parts.as_slice(), ["arn", _, "sqs" | "sns", region, account, name]
         if *region == key.scope.region.as_str() && !account.is_empty() && !name.is_empty());
