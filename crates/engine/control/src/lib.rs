@@ -2,6 +2,7 @@
 
 mod activation;
 mod change;
+mod event_source;
 mod not_yet;
 mod operations;
 mod package;
@@ -69,13 +70,16 @@ pub const REGISTRY: Registry<Control, Fault> = Registry {
 
 const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::CreateAlias>(),
+    Entry::of::<op::CreateEventSourceMapping>(),
     Entry::of::<op::CreateFunction>(),
     Entry::of::<op::DeleteAlias>(),
+    Entry::of::<op::DeleteEventSourceMapping>(),
     Entry::of::<op::DeleteFunction>(),
     Entry::of::<op::DeleteFunctionConcurrency>(),
     Entry::of::<op::DeleteProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetAccountSettings>(),
     Entry::of::<op::GetAlias>(),
+    Entry::of::<op::GetEventSourceMapping>(),
     Entry::of::<op::GetFunction>(),
     Entry::of::<op::GetFunctionConcurrency>(),
     Entry::of::<op::GetFunctionConfiguration>(),
@@ -83,6 +87,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::GetProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetRuntimeManagementConfig>(),
     Entry::of::<op::ListAliases>(),
+    Entry::of::<op::ListEventSourceMappings>(),
     Entry::of::<op::ListFunctions>(),
     Entry::of::<op::ListProvisionedConcurrencyConfigs>(),
     Entry::of::<op::ListTags>(),
@@ -95,6 +100,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::TagResource>(),
     Entry::of::<op::UntagResource>(),
     Entry::of::<op::UpdateAlias>(),
+    Entry::of::<op::UpdateEventSourceMapping>(),
     Entry::of::<op::UpdateFunctionCode>(),
     Entry::of::<op::UpdateFunctionConfiguration>(),
 ];

@@ -8,12 +8,10 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "CheckpointDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "CreateCapacityProvider", reason: "managed instances are not available yet" },
     NotYet { name: "CreateCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet { name: "CreateEventSourceMapping", reason: "event sources are not available yet" },
     NotYet { name: "CreateFunctionUrlConfig", reason: "function URLs are not available yet" },
     NotYet { name: "DeleteCapacityProvider", reason: "managed instances are not available yet" },
     NotYet { name: "DeleteCodeSigningConfig", reason: "code signing is not available yet" },
     NotYet { name: "DeleteDurableExecution", reason: "durable functions are not available yet" },
-    NotYet { name: "DeleteEventSourceMapping", reason: "event sources are not available yet" },
     NotYet { name: "DeleteFunctionCodeSigningConfig", reason: "code signing is not available yet" },
     NotYet {
         name: "DeleteFunctionEventInvokeConfig",
@@ -27,7 +25,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "GetDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "GetDurableExecutionHistory", reason: "durable functions are not available yet" },
     NotYet { name: "GetDurableExecutionState", reason: "durable functions are not available yet" },
-    NotYet { name: "GetEventSourceMapping", reason: "event sources are not available yet" },
     NotYet { name: "GetFunctionCodeSigningConfig", reason: "code signing is not available yet" },
     NotYet { name: "GetFunctionEventInvokeConfig", reason: "asynchronous invocation is not available yet" },
     NotYet {
@@ -48,7 +45,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "ListCapacityProviders", reason: "managed instances are not available yet" },
     NotYet { name: "ListCodeSigningConfigs", reason: "code signing is not available yet" },
     NotYet { name: "ListDurableExecutionsByFunction", reason: "durable functions are not available yet" },
-    NotYet { name: "ListEventSourceMappings", reason: "event sources are not available yet" },
     NotYet { name: "ListFunctionEventInvokeConfigs", reason: "asynchronous invocation is not available yet" },
     NotYet { name: "ListFunctionUrlConfigs", reason: "function URLs are not available yet" },
     NotYet {
@@ -79,7 +75,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "StopDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "UpdateCapacityProvider", reason: "managed instances are not available yet" },
     NotYet { name: "UpdateCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet { name: "UpdateEventSourceMapping", reason: "event sources are not available yet" },
     NotYet {
         name: "UpdateFunctionEventInvokeConfig",
         reason: "asynchronous invocation is not available yet",

@@ -2,8 +2,10 @@
 
 mod aliases;
 mod create_alias;
+mod create_event_source_mapping;
 mod create_function;
 mod delete_function;
+mod event_source_mappings;
 mod function_concurrency;
 mod get_account_settings;
 mod get_function;

@@ -1,0 +1,289 @@
+//! Event sources: which there are, which parameters each takes (`facts` 5.1), and AWS's words for the rest.
+
+use lambent_domain::Fault;
+use lambent_wire::lambda::operations::create_event_source_mapping::CreateEventSourceMappingRequest;
+use lambent_wire::lambda::types::FilterCriteria;
+
+/// Records of an SQS batch without a batching window.
+const SQS_BATCH_WITHOUT_WINDOW: i32 = 10;
+/// Records of a FIFO queue's batch.
+const FIFO_BATCH: i32 = 10;
+/// Least `MaximumRecordAgeInSeconds` that is an age.
+const LEAST_RECORD_AGE_S: i32 = 60;
+
+/// What a mapping reads from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqs { fifo: bool },
+    Kinesis,
+    DynamoDb,
+    Msk,
+    SelfManagedKafka,
+    Mq,
+    DocumentDb,
+}
+
+impl Kind {
+    /// The kind of source that a request names: by the ARN's service, or by its own endpoints.
+    pub(crate) fn of(request: &CreateEventSourceMappingRequest) -> Result<Self, Fault> {
+        let unrecognized = || Fault::InvalidParameter("Unrecognized event source.".into());
+        let arn = match (&request.event_source_arn, &request.self_managed_event_source) {
+            (None, Some(_)) => return Ok(Kind::SelfManagedKafka),
+            (Some(arn), None) => arn,
+            _ => return Err(unrecognized()),
+        };
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let ["arn", _, service, _, _, resource] = parts.as_slice() else {
+            return Err(unrecognized());
+        };
+        match *service {
+            "sqs" => Ok(Kind::Sqs { fifo: resource.ends_with(".fifo") }),
+            "kinesis" if resource.starts_with("stream/") => Ok(Kind::Kinesis),
+            "dynamodb" if resource.contains("/stream/") => Ok(Kind::DynamoDb),
+            "kafka" => Ok(Kind::Msk),
+            "mq" => Ok(Kind::Mq),
+            "rds" => Ok(Kind::DocumentDb),
+            _ => Err(unrecognized()),
+        }
+    }
+
+    fn is_stream(self) -> bool {
+        matches!(self, Kind::Kinesis | Kind::DynamoDb)
+    }
+
+    fn is_kafka(self) -> bool {
+        matches!(self, Kind::Msk | Kind::SelfManagedKafka)
+    }
+
+    fn is_sqs(self) -> bool {
+        matches!(self, Kind::Sqs { .. })
+    }
+
+    /// For the sentence that says what is missing here.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Sqs { .. } => "SQS queues",
+            Kind::Kinesis => "Kinesis streams",
+            Kind::DynamoDb => "DynamoDB streams",
+            Kind::Msk | Kind::SelfManagedKafka => "Kafka clusters",
+            Kind::Mq => "message brokers",
+            Kind::DocumentDb => "DocumentDB clusters",
+        }
+    }
+}
+
+/// Everything that can be said against a request without asking the source.
+pub(crate) fn check(kind: Kind, request: &CreateEventSourceMappingRequest) -> Result<(), Fault> {
+    for (name, given, taken) in parameters(kind, request) {
+        if given && !taken {
+            return Err(Fault::InvalidParameter(format!(
+                "Unsupported {name} parameter for given event source mapping type."
+            )));
+        }
+    }
+    if kind == Kind::SelfManagedKafka
+        && request.source_access_configurations.as_ref().is_none_or(Vec::is_empty)
+    {
+        let text = "Required 'sourceAccessConfigurations' parameter is missing.";
+        return Err(Fault::InvalidParameter(text.into()));
+    }
+    check_position(kind, request)?;
+    check_batch(kind, request)?;
+    if request.maximum_record_age_in_seconds.is_some_and(|age| (0..LEAST_RECORD_AGE_S).contains(&age)) {
+        return Err(Fault::InvalidParameter(format!(
+            "MaximumRecordAgeInSeconds must be -1 or at least {LEAST_RECORD_AGE_S}."
+        )));
+    }
+    if request.scaling_config.is_some() && request.provisioned_poller_config.is_some() {
+        let text = "ScalingConfig and ProvisionedPollerConfig can't be used together.";
+        return Err(Fault::InvalidParameter(text.into()));
+    }
+    check_filters(request.filter_criteria.as_ref())
+}
+
+/// Parameters that not every source takes: name, whether it is given, whether it is taken.
+fn parameters(kind: Kind, request: &CreateEventSourceMappingRequest) -> [(&'static str, bool, bool); 17] {
+    let (sqs, stream, kafka) = (kind.is_sqs(), kind.is_stream(), kind.is_kafka());
+    let fifo = kind == (Kind::Sqs { fifo: true });
+    let window = request.maximum_batching_window_in_seconds.is_some_and(|window| window > 0);
+    [
+        ("MaximumBatchingWindowInSeconds", window, !fifo),
+        ("StartingPosition", request.starting_position.is_some(), !sqs && kind != Kind::Mq),
+        (
+            "StartingPositionTimestamp",
+            request.starting_position_timestamp.is_some(),
+            kind == Kind::Kinesis || kafka || kind == Kind::DocumentDb,
+        ),
+        ("ParallelizationFactor", request.parallelization_factor.is_some(), stream),
+        ("MaximumRecordAgeInSeconds", request.maximum_record_age_in_seconds.is_some(), stream || kafka),
+        ("MaximumRetryAttempts", request.maximum_retry_attempts.is_some(), stream || kafka),
+        ("BisectBatchOnFunctionError", request.bisect_batch_on_function_error.is_some(), stream || kafka),
+        ("TumblingWindowInSeconds", request.tumbling_window_in_seconds.is_some(), stream),
+        ("FunctionResponseTypes", request.function_response_types.is_some(), sqs || stream || kafka),
+        ("DestinationConfig", request.destination_config.is_some(), stream || kafka),
+        ("ScalingConfig", request.scaling_config.is_some(), sqs),
+        ("ProvisionedPollerConfig", request.provisioned_poller_config.is_some(), sqs || kafka),
+        ("Topics", request.topics.is_some(), kafka),
+        ("Queues", request.queues.is_some(), kind == Kind::Mq),
+        (
+            "SourceAccessConfigurations",
+            request.source_access_configurations.is_some(),
+            kafka || matches!(kind, Kind::Mq | Kind::DocumentDb),
+        ),
+        (
+            "AmazonManagedKafkaEventSourceConfig",
+            request.amazon_managed_kafka_event_source_config.is_some(),
+            kind == Kind::Msk,
+        ),
+        (
+            "SelfManagedKafkaEventSourceConfig",
+            request.self_managed_kafka_event_source_config.is_some(),
+            kind == Kind::SelfManagedKafka,
+        ),
+    ]
+}
+
+fn check_position(kind: Kind, request: &CreateEventSourceMappingRequest) -> Result<(), Fault> {
+    let position = request.starting_position.as_deref();
+    if kind.is_stream() && position.is_none() {
+        // The final dot is AWS's (recorded).
+        let text = "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.";
+        return Err(Fault::InvalidParameter(text.into()));
+    }
+    if position == Some("AT_TIMESTAMP") {
+        if kind == Kind::DynamoDb {
+            let arn = request.event_source_arn.as_deref().unwrap_or_default();
+            return Err(Fault::InvalidParameter(format!(
+                "Unsupported starting position for arn type: {arn}"
+            )));
+        }
+        if request.starting_position_timestamp.is_none() {
+            let text = "StartingPositionTimestamp is required when StartingPosition is AT_TIMESTAMP.";
+            return Err(Fault::InvalidParameter(text.into()));
+        }
+    }
+    Ok(())
+}
+
+fn check_batch(kind: Kind, request: &CreateEventSourceMappingRequest) -> Result<(), Fault> {
+    let Some(size) = request.batch_size else { return Ok(()) };
+    let window = request.maximum_batching_window_in_seconds.unwrap_or_default();
+    match kind {
+        Kind::Sqs { fifo: true } if size > FIFO_BATCH => Err(Fault::InvalidParameter(format!(
+            "BatchSize of a FIFO queue must be less than or equal to {FIFO_BATCH}."
+        ))),
+        Kind::Sqs { fifo: false } if size > SQS_BATCH_WITHOUT_WINDOW && window == 0 => {
+            let text = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10";
+            Err(Fault::InvalidParameter(text.into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A pattern is a JSON object; AWS has one text for whatever else is wrong with it.
+fn check_filters(criteria: Option<&FilterCriteria>) -> Result<(), Fault> {
+    let filters = criteria.and_then(|criteria| criteria.filters.as_ref());
+    let patterns = filters.into_iter().flatten().filter_map(|filter| filter.pattern.as_deref());
+    for pattern in patterns {
+        if !matches!(serde_json::from_str(pattern), Ok(serde_json::Value::Object(_))) {
+            return Err(Fault::InvalidParameter("Invalid filter pattern definition.".into()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use lambent_wire::lambda::types::{DestinationConfig, Filter, SelfManagedEventSource};
+
+    use super::*;
+
+    fn request(arn: &str) -> CreateEventSourceMappingRequest {
+        CreateEventSourceMappingRequest { event_source_arn: Some(arn.into()), ..Default::default() }
+    }
+
+    fn refused(request: &CreateEventSourceMappingRequest) -> String {
+        match Kind::of(request).and_then(|kind| check(kind, request)) {
+            Err(Fault::InvalidParameter(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:q";
+    const STREAM: &str = "arn:aws:kinesis:us-east-1:123456789012:stream/s";
+    const TABLE: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026";
+
+    #[test]
+    fn sources_are_told_apart_by_their_arns() {
+        for (arn, kind) in [
+            (QUEUE, Kind::Sqs { fifo: false }),
+            ("arn:aws:sqs:us-east-1:123456789012:q.fifo", Kind::Sqs { fifo: true }),
+            (STREAM, Kind::Kinesis),
+            (TABLE, Kind::DynamoDb),
+            ("arn:aws:kafka:us-east-1:123456789012:cluster/c/1", Kind::Msk),
+            ("arn:aws:mq:us-east-1:123456789012:broker:b:1", Kind::Mq),
+            ("arn:aws:rds:us-east-1:123456789012:cluster:c", Kind::DocumentDb),
+        ] {
+            assert_eq!(Kind::of(&request(arn)).unwrap(), kind, "{arn}");
+        }
+        let mut both = request(QUEUE);
+        both.self_managed_event_source = Some(SelfManagedEventSource::default());
+        for unknown in [CreateEventSourceMappingRequest::default(), request("arn:aws:s3:::b"), both] {
+            assert_eq!(Kind::of(&unknown), Err(Fault::InvalidParameter("Unrecognized event source.".into())));
+        }
+    }
+
+    #[test]
+    fn each_source_takes_its_own_parameters() {
+        let mut queue = request(QUEUE);
+        assert_eq!(check(Kind::of(&queue).unwrap(), &queue), Ok(()));
+        queue.destination_config = Some(DestinationConfig::default());
+        assert_eq!(
+            refused(&queue),
+            "Unsupported DestinationConfig parameter for given event source mapping type."
+        );
+        let mut large = request(QUEUE);
+        large.batch_size = Some(11);
+        assert!(refused(&large).starts_with("Maximum batch window in seconds must be greater than 0"));
+        large.maximum_batching_window_in_seconds = Some(1);
+        assert_eq!(check(Kind::of(&large).unwrap(), &large), Ok(()));
+        large.event_source_arn = Some(format!("{QUEUE}.fifo"));
+        assert!(refused(&large).starts_with("Unsupported MaximumBatchingWindowInSeconds"));
+        let kafka = CreateEventSourceMappingRequest {
+            self_managed_event_source: Some(SelfManagedEventSource::default()),
+            ..Default::default()
+        };
+        assert_eq!(refused(&kafka), "Required 'sourceAccessConfigurations' parameter is missing.");
+    }
+
+    #[test]
+    fn streams_need_a_position() {
+        let mut stream = request(STREAM);
+        assert!(refused(&stream).ends_with(
+            "Value null at 'startingPosition' failed to satisfy constraint: Member must not be null."
+        ));
+        stream.starting_position = Some("AT_TIMESTAMP".into());
+        assert!(refused(&stream).starts_with("StartingPositionTimestamp is required"));
+        stream.starting_position_timestamp = Some(1.0);
+        assert_eq!(check(Kind::of(&stream).unwrap(), &stream), Ok(()));
+        let mut table = request(TABLE);
+        table.starting_position = Some("AT_TIMESTAMP".into());
+        assert_eq!(refused(&table), format!("Unsupported starting position for arn type: {TABLE}"));
+    }
+
+    #[test]
+    fn filters_are_json_objects() {
+        let with = |pattern: &str| {
+            let filter = Filter { pattern: Some(pattern.into()) };
+            let criteria = FilterCriteria { filters: Some(vec![filter]) };
+            check_filters(Some(&criteria))
+        };
+        assert_eq!(with(r#"{"body": ["x"]}"#), Ok(()));
+        for wrong in ["", "[]", "{", "\"body\""] {
+            assert_eq!(
+                with(wrong),
+                Err(Fault::InvalidParameter("Invalid filter pattern definition.".into()))
+            );
+        }
+    }
+}
