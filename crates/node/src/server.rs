@@ -44,6 +44,8 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 const FLUSH: Duration = Duration::from_secs(5);
 /// Threads for everything but invokes.
 const CONTROL_THREADS: usize = 2;
+/// Threads that wait for the disk. More of them would wait for the same disk, each with memory of its own.
+const DISK_THREADS: usize = 16;
 
 /// Everything that has been opened and not yet started.
 struct Opened {
@@ -69,6 +71,7 @@ pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::R
     let url = format!("http://{}", listener.local_addr()?);
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
+        .max_blocking_threads(DISK_THREADS)
         .thread_name("control")
         .enable_all()
         .build()?;
