@@ -306,6 +306,28 @@ def test_every_node_runs_with_its_sdk(server, version):
     assert re.search(r"Z\t[0-9a-f-]{36}\tINFO\thello 1\n", text) and re.search(r"\tERROR\tInvoke Error \t\{\"errorType\":\"TypeError\"", text)
 
 
+@pytest.mark.parametrize("version", ["14", "16", "18", "20", "22", "24"])
+def test_es_modules_import_the_sdk_and_their_own_packages_first(server, version):
+    sdk, imported, method = "@aws-sdk/client-s3", "import { S3Client as Client } from '@aws-sdk/client-s3';", "send"
+    if int(version) <= 16:
+        sdk, imported, method = "aws-sdk", "import AWS from 'aws-sdk'; const Client = AWS.S3;", "putObject"
+    code = imported + "\nexport const handler = async () => typeof new Client({ region: 'eu-west-1' }).%s;" % method
+    runtime = "nodejs%s.x" % version
+    server.create("esm-sdk-" + version, {"app.mjs": code}, runtime=runtime, Timeout=30, MemorySize=512)
+    assert server.invoke("esm-sdk-" + version)["Json"] == "function"
+    own = {
+        "app.mjs": "import found from '%s';\nexport const handler = async () => found;" % sdk,
+        "node_modules/%s/package.json" % sdk: '{"main": "index.js"}',
+        "node_modules/%s/index.js" % sdk: "module.exports = 'own';",
+    }
+    server.create("esm-own-" + version, own, runtime=runtime, Timeout=30)
+    assert server.invoke("esm-own-" + version)["Json"] == "own"
+    where = "exports.handler = async () => require.resolve('%s');" % sdk
+    server.create("cjs-where-" + version, {"app.js": where}, runtime=runtime, Timeout=30)
+    # `require` goes by NODE_PATH as on AWS, so that layers come first.
+    assert server.invoke("cjs-where-" + version)["Json"].startswith("/var/runtime/node_modules/")
+
+
 def test_node_handlers_of_every_kind(server):
     def run(name, files, handler="app.handler", event=None):
         server.create(name, files, runtime="nodejs20.x", handler=handler, Timeout=10)
