@@ -380,7 +380,7 @@ def test_awss_own_python_client_works_when_a_function_brings_it(server):
     if system != str(sys.version_info[:2]):
         pytest.skip("the installed awslambdaric is for another Python than /usr/bin/python3")
     site = pathlib.Path(sysconfig.get_paths()["platlib"])
-    files = {"app.py": "def handler(event, context):\n    print('by awslambdaric')\n    return {'got': event, 'id': context.aws_request_id}\n"}
+    files = {"app.py": "calls = 0\ndef handler(event, context):\n    global calls\n    calls += 1\n    print('by awslambdaric')\n    return {'got': event, 'id': context.aws_request_id, 'calls': calls}\n"}
     for name in ["awslambdaric", "simplejson", "snapshot_restore_py"]:
         files.update({str(path.relative_to(site)): path.read_bytes() for path in (site / name).rglob("*") if path.is_file() and "__pycache__" not in str(path)})
     files.update({path.name: path.read_bytes() for path in site.glob("runtime_client*.so")})
@@ -388,7 +388,8 @@ def test_awss_own_python_client_works_when_a_function_brings_it(server):
     server.create("ric", files, runtime="provided.al2023", modes={"bootstrap": 0o755}, Timeout=10, MemorySize=512)
     for number in range(3):
         answer = server.invoke("ric", number)
-        assert answer["Json"] == {"got": number, "id": answer["ResponseMetadata"]["RequestId"]}
+        # It asks for more only when its response has been accepted, and finds its environment still there.
+        assert answer["Json"] == {"got": number, "id": answer["ResponseMetadata"]["RequestId"], "calls": number + 1}
     assert "by awslambdaric\n" in server.messages("ric", "by awslambdaric")
 
 

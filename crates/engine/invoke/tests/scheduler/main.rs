@@ -84,6 +84,27 @@ async fn starts_at_the_same_time_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_started_for_who_has_hung_up_before_its_turn() {
+    in_world(50, async |world| {
+        let mut calls: Vec<_> = (0..5).map(|_| world.invoke("f")).collect();
+        settle().await;
+        calls.pop().unwrap().task.abort();
+        for runtime in world.runtimes() {
+            runtime.poll().unwrap();
+        }
+        settle().await;
+        for runtime in world.runtimes() {
+            runtime.answer();
+        }
+        for call in calls {
+            call.answered().await;
+        }
+        assert_eq!(world.host.created(), 4);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_waiting_request_takes_what_becomes_free_first() {
     in_world(10, async |world| {
         let (first, one) = world.cold("f").await;
