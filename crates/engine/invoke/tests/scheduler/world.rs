@@ -17,9 +17,7 @@ use lambent_kit::random::Random;
 use lambent_ports::code::{CodeError, CodeStore};
 use lambent_ports::invoke::{Invocation, Invoke, InvokeReply};
 use lambent_ports::logs::{LogBatch, LogSink, LogSinkError};
-use lambent_ports::runtimes::{
-    Command, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable,
-};
+use lambent_ports::runtimes::{Command, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable};
 use lambent_ports::store::{Change, ChangeListener};
 use lambent_sandbox_fake::FakeHost;
 use tokio::task::{JoinHandle, LocalSet};
