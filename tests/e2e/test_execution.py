@@ -283,6 +283,29 @@ def test_every_python_runs_with_boto3(server, version):
         assert any("runs this function instead" in message for message in server.messages(name))
 
 
+def test_a_functions_own_files_do_not_stand_in_for_the_standard_library(server):
+    # The client imports these only when they are needed: by then the function's own directory comes first.
+    files = {name: "raise RuntimeError('not the standard one')" for name in ["json.py", "logging.py", "traceback.py", "function_logging.py"]}
+    files["bootstrap.py"] = """
+import json, logging, own
+def handler(event, context):
+    logging.getLogger().setLevel("INFO")
+    logging.info("with its id")
+    if event.get("fail"):
+        raise ValueError(own.TEXT)
+    return json.loads("[1]")
+"""
+    files["own.py"] = "TEXT = 'own'"
+    server.create("shadows", files, handler="bootstrap.handler")
+    answer = server.invoke("shadows")
+    assert answer["Json"] == [1]
+    failed = server.invoke("shadows", {"fail": True})["Json"]
+    assert failed["errorMessage"] == "own" and 'File "/var/task/bootstrap.py", line 7, in handler' in failed["stackTrace"][0]
+    request_id = answer["ResponseMetadata"]["RequestId"]
+    lines = server.messages("shadows", "[ERROR] ValueError")
+    assert any(re.fullmatch(r"\[INFO\]\t\S+Z\t%s\twith its id\n" % request_id, line) for line in lines)
+
+
 NODE = """
 exports.handler = async (event, context) => {
   console.log('hello', event.n);
