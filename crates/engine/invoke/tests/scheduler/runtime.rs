@@ -98,8 +98,8 @@ impl RuntimeFront for Front {
     fn serve(&self, _: OwnedFd, events: Rc<dyn RuntimeEvents>) -> io::Result<Rc<dyn RuntimeChannel>> {
         let mut runtimes = self.runtimes.borrow_mut();
         // Made and served in one go: the sandbox that nobody knows yet is this one's.
-        let id = self.host.sandboxes().into_iter().map(|sandbox| sandbox.spec.id);
-        let id = id.filter(|id| runtimes.iter().all(|known| known.id != *id)).last();
+        let mut ids = self.host.sandboxes().into_iter().map(|sandbox| sandbox.spec.id);
+        let id = ids.find(|id| runtimes.iter().all(|known| known.id != *id));
         let runtime = Rc::new(Runtime {
             id: id.expect("a new sandbox"),
             events,
