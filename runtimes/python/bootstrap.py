@@ -20,6 +20,8 @@ import _socket
 from _frozen_importlib_external import PathFinder
 
 FIND = PathFinder.find_spec
+#: The runtime's own directory.
+OWN = os.path.dirname(os.path.abspath(__file__))
 OLD_ERRORS = sys.version_info < (3, 9)
 NBSP = "\u00a0"
 
@@ -290,15 +292,14 @@ class StandardFirst:
         " urllib uuid warnings weakref".split()
     )
 
-    def __init__(self, runtime, own):
+    def __init__(self, runtime):
         self.runtime = runtime
         library = os.path.dirname(os.__file__)
         self.standard = [library, library + "/lib-dynload"]
-        self.own = [own]
 
     def find_spec(self, name, path=None, target=None):
         if name == "function_logging":
-            return FIND(name, self.own)
+            return FIND(name, [OWN])
         if name not in self.NAMES:
             return None
         spec = FIND(name, self.standard)
@@ -443,11 +444,10 @@ class Runtime:
 def set_search_path(layers="/opt/python"):
     """The function's own modules, then layers', then the SDK, then Python's. As on AWS, layers come last when the function
     sets PYTHONPATH itself, and their directories are site directories: with `.pth` files."""
-    own = os.path.dirname(os.path.abspath(__file__))
     task = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     directories = ["%s/lib/python%d.%d/site-packages" % ((layers,) + sys.version_info[:2]), layers]
-    first = directories if os.environ.get("PYTHONPATH", own) == own else []
-    sys.path[:] = [task] + first + [own] + [path for path in sys.path if path not in ("", own)]
+    first = directories if os.environ.get("PYTHONPATH", OWN) == OWN else []
+    sys.path[:] = [task] + first + [OWN] + [path for path in sys.path if path not in ("", OWN)]
     for directory in directories:
         if os.path.isdir(directory):
             import site
@@ -459,11 +459,12 @@ def main():
     # Lines go out whole and at once; what has no newline yet goes out with the response.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     sys.stderr.reconfigure(line_buffering=True)
-    set_search_path()
     sys.argv = [""]
     # A function may have a module of this name.
     sys.modules.pop(__name__, None)
     runtime = Runtime()
-    sys.meta_path.insert(0, StandardFirst(runtime, own))
+    # Before anything can be imported from elsewhere: a layer's `.pth` files may do so.
+    sys.meta_path.insert(0, StandardFirst(runtime))
+    set_search_path()
     runtime.run()
 
