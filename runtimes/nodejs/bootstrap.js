@@ -7,6 +7,7 @@
  */
 
 const fs = require('fs');
+const Module = require('module');
 const net = require('net');
 const path = require('path');
 const util = require('util');
@@ -195,6 +196,18 @@ function findFile(base) {
   return null;
 }
 
+/**
+ * `import` does not look at NODE_PATH, so the SDK is mounted once more above /var/task, where `import` finds it behind
+ * whatever the function brings. `require` must not: for it, layers in NODE_PATH come before the SDK.
+ */
+function hideFromRequire(mounted) {
+  const paths = Module._nodeModulePaths;
+  Module._nodeModulePaths = (from) => {
+    const found = paths.call(Module, from);
+    return from.startsWith(mounted + '/') ? found : found.filter((one) => one !== mounted);
+  };
+}
+
 async function loadModule(root, directory, name) {
   const file = findFile(path.resolve(root, directory, name));
   try {
@@ -357,6 +370,7 @@ let idle = null;
 
 async function main() {
   patchConsole();
+  hideFromRequire('/node_modules');
   process._originalExit = process.exit.bind(process);
   const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
   const giveUp = async (error) => {

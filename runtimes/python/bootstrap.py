@@ -2,17 +2,26 @@
 
 Behaves as AWS's own client does, in error bodies, log lines and context. Runs on Python 3.8 and later, with nothing but the
 standard library. A response and the next poll are written in one go: one wake-up of the server instead of two.
+
+A cold start waits for every import here: what only errors or logging need is imported by them. `json` and `logging` alone
+would take as long again as the interpreter's own start.
 """
 
-import importlib
-import json
-import logging
 import os
-import socket
 import sys
 import time
-import traceback
 
+try:
+    import _json
+except ImportError:
+    # An interpreter without the compiled part of `json`.
+    _json = None
+import _socket
+from _frozen_importlib_external import PathFinder
+
+FIND = PathFinder.find_spec
+#: The runtime's own directory.
+OWN = os.path.dirname(os.path.abspath(__file__))
 OLD_ERRORS = sys.version_info < (3, 9)
 NBSP = "\u00a0"
 
@@ -51,64 +60,21 @@ class LogSink:
             frame = frame[os.write(self.fd, frame):]
 
 
-class RequestIdFilter(logging.Filter):
-    def __init__(self, runtime):
-        super().__init__()
-        self.runtime = runtime
-
-    def filter(self, record):
-        record.aws_request_id = self.runtime.request_id or ""
-        return True
-
-
-class TextFormatter(logging.Formatter):
-    converter = time.gmtime
-
-    def __init__(self):
-        super().__init__(
-            "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S"
-        )
-
-    def format(self, record):
-        return super().format(record) + "\n"
-
-
 def plain_frames(trace):
     """Frames without the columns that newer Pythons underline: AWS's traces have none."""
+    import traceback
+
     return [(frame.filename, frame.lineno, frame.name, frame.line) for frame in traceback.extract_tb(trace)]
 
 
-class JsonFormatter(logging.Formatter):
-    converter = time.gmtime
-    STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "taskName"}
+def format_frames(frames):
+    import traceback
 
-    def format(self, record):
-        entry = {
-            "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
-            "level": record.levelname,
-            "message": record.getMessage(),
-            "logger": record.name,
-        }
-        if record.exc_info:
-            kind, value, trace = record.exc_info
-            entry["stackTrace"] = traceback.format_list(plain_frames(trace))
-            entry["errorType"] = kind.__name__ if kind else None
-            entry["errorMessage"] = str(value)
-            entry["location"] = "%s:%s:%d" % (record.pathname, record.funcName, record.lineno)
-        entry["requestId"] = record.aws_request_id
-        for key, value in vars(record).items():
-            if key not in self.STANDARD:
-                entry[key] = value
-        return json.dumps(entry, ensure_ascii=False, default=str) + "\n"
+    return traceback.format_list(frames)
 
 
-class LogHandler(logging.Handler):
-    def __init__(self, sink):
-        super().__init__()
-        self.sink = sink
-
-    def emit(self, record):
-        self.sink.write(self.format(record), record.levelname)
+def format_trace(trace):
+    return format_frames(plain_frames(trace))
 
 
 class CognitoIdentity:
@@ -154,11 +120,11 @@ class LambdaContext:
         context = headers.get(b"lambda-runtime-client-context")
         if context:
             try:
-                self.client_context = ClientContext(json.loads(context))
+                self.client_context = ClientContext(loads(context))
             except Exception as error:
                 raise Fault("Runtime.LambdaContextUnmarshalError", "Unable to parse Client Context JSON: %s" % error)
         identity = headers.get(b"lambda-runtime-cognito-identity")
-        self.identity = CognitoIdentity(json.loads(identity) if identity else {})
+        self.identity = CognitoIdentity(loads(identity) if identity else {})
 
     def get_remaining_time_in_millis(self):
         return max(0, int(self._epoch_deadline_time_in_ms - time.time() * 1000))
@@ -182,8 +148,9 @@ class RuntimeApi:
     def __init__(self, address):
         host, _, port = address.partition(":")
         self.host = address.encode()
-        self.socket = socket.create_connection((host, int(port or 80)))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self.socket.connect((host, int(port or 80)))
+        self.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.next = b"GET " + self.BASE + b"invocation/next HTTP/1.1\r\nHost: " + self.host + b"\r\n\r\n"
 
@@ -236,7 +203,66 @@ def encode_default(value):
 
 
 # Since 3.12 AWS's runtime leaves characters outside ASCII as they are.
-dumps = json.JSONEncoder(ensure_ascii=sys.version_info < (3, 12), default=encode_default).encode
+ENSURE_ASCII = sys.version_info < (3, 12)
+
+
+class Scanning:
+    """What `json.JSONDecoder` tells the scanner, with its defaults."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    memo = {}
+
+    @staticmethod
+    def parse_constant(name):
+        return {"-Infinity": float("-inf"), "Infinity": float("inf"), "NaN": float("nan")}[name]
+
+
+def make_loads():
+    """`json.loads` without importing `json`, for which compiled code has the work done anyway. What is not a plain
+    document goes to `json.loads` itself: errors, whitespace around it, and byte order marks are its business."""
+    scan = _json.make_scanner(Scanning)
+
+    def loads(data):
+        try:
+            text = data.decode("utf-8", "surrogatepass")
+            value, end = scan(text, 0)
+            if end == len(text):
+                return value
+        except (StopIteration, ValueError):
+            pass
+        import json
+
+        return json.loads(data)
+
+    return loads
+
+
+def make_dumps():
+    """`json.JSONEncoder.encode` without importing `json`."""
+    encode_text = _json.encode_basestring_ascii if ENSURE_ASCII else _json.encode_basestring
+
+    def dumps(value):
+        if isinstance(value, str):
+            return encode_text(value)
+        # Markers are for one document: they find what contains itself.
+        return "".join(_json.make_encoder({}, encode_default, encode_text, None, ": ", ", ", False, False, True)(value, 0))
+
+    return dumps
+
+
+try:
+    loads, dumps = make_loads(), make_dumps()
+    if loads(b'{"a": [1.5, null]}') != {"a": [1.5, None]} or dumps({"a": [1.5, None]}) != '{"a": [1.5, null]}':
+        raise ValueError("the compiled part of json is another one")
+except Exception:
+    import json
+
+    loads = json.loads
+    dumps = json.JSONEncoder(ensure_ascii=ENSURE_ASCII, default=encode_default).encode
 
 
 def error_body(message, kind, trace, request_id):
@@ -251,26 +277,55 @@ def user_trace(trace):
     frames = plain_frames(trace)
     for index, frame in enumerate(frames):
         if frame[0] != __file__ and "importlib" not in frame[0]:
-            return traceback.format_list(frames[index:])
+            return format_frames(frames[index:])
     return []
+
+
+class StandardFirst:
+    """Keeps the function's own files from taking the place of modules that AWS's client has imported before them, and
+    sets `logging` up as soon as it is imported."""
+
+    NAMES = frozenset(
+        "__future__ base64 bisect collections concurrent contextlib copyreg datetime decimal email enum errno functools hashlib"
+        " heapq http importlib inspect itertools json keyword linecache locale logging math numbers operator random re"
+        " reprlib select selectors signal site socket ssl string struct textwrap threading token tokenize traceback types"
+        " urllib uuid warnings weakref".split()
+    )
+
+    def __init__(self, runtime):
+        self.runtime = runtime
+        library = os.path.dirname(os.__file__)
+        self.standard = [library, library + "/lib-dynload"]
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "function_logging":
+            return FIND(name, [OWN])
+        if name not in self.NAMES:
+            return None
+        spec = FIND(name, self.standard)
+        if name == "logging" and spec:
+            self.set_up_after(spec.loader)
+        return spec
+
+    def set_up_after(self, loader):
+        execute = loader.exec_module
+
+        def exec_module(module):
+            del loader.exec_module
+            execute(module)
+            import function_logging
+
+            function_logging.set_up(self.runtime)
+
+        loader.exec_module = exec_module
 
 
 class Runtime:
     def __init__(self):
         self.request_id = None
         self.sink = LogSink()
+        self.format_trace = format_trace
         self.api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
-
-    def set_up_logging(self):
-        handler = LogHandler(self.sink)
-        handler.setFormatter(JsonFormatter() if self.sink.json else TextFormatter())
-        handler.addFilter(RequestIdFilter(self))
-        root = logging.getLogger()
-        root.addHandler(handler)
-        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL")
-        if self.sink.json and level:
-            names = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
-            root.setLevel(names.get(level, level))
 
     def log_error(self, body):
         if self.sink.json:
@@ -305,7 +360,9 @@ class Runtime:
             message = "Cannot use built-in module %s as a handler module" % module_name
             raise Fault("Runtime.BuiltInModuleConflict", message)
         try:
-            module = importlib.import_module(module_name.replace("/", "."))
+            module_name = module_name.replace("/", ".")
+            __import__(module_name)
+            module = sys.modules[module_name]
         except ImportError as error:
             raise Fault("Runtime.ImportModuleError", "Unable to import module '%s': %s" % (module_name, error))
         except SyntaxError as error:
@@ -336,7 +393,7 @@ class Runtime:
         """The path and body to post, with extra headers."""
         try:
             try:
-                event = json.loads(payload)
+                event = loads(payload)
             except Exception as error:
                 raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
             deadline_ms = int(headers[b"lambda-runtime-deadline-ms"])
@@ -387,11 +444,10 @@ class Runtime:
 def set_search_path(layers="/opt/python"):
     """The function's own modules, then layers', then the SDK, then Python's. As on AWS, layers come last when the function
     sets PYTHONPATH itself, and their directories are site directories: with `.pth` files."""
-    own = os.path.dirname(os.path.abspath(__file__))
     task = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     directories = ["%s/lib/python%d.%d/site-packages" % ((layers,) + sys.version_info[:2]), layers]
-    first = directories if os.environ.get("PYTHONPATH", own) == own else []
-    sys.path[:] = [task] + first + [own] + [path for path in sys.path if path not in ("", own)]
+    first = directories if os.environ.get("PYTHONPATH", OWN) == OWN else []
+    sys.path[:] = [task] + first + [OWN] + [path for path in sys.path if path not in ("", OWN)]
     for directory in directories:
         if os.path.isdir(directory):
             import site
@@ -403,12 +459,12 @@ def main():
     # Lines go out whole and at once; what has no newline yet goes out with the response.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     sys.stderr.reconfigure(line_buffering=True)
-    set_search_path()
     sys.argv = [""]
+    # A function may have a module of this name.
+    sys.modules.pop(__name__, None)
     runtime = Runtime()
-    runtime.set_up_logging()
+    # Before anything can be imported from elsewhere: a layer's `.pth` files may do so.
+    sys.meta_path.insert(0, StandardFirst(runtime))
+    set_search_path()
     runtime.run()
 
-
-if __name__ == "__main__":
-    main()

@@ -283,6 +283,29 @@ def test_every_python_runs_with_boto3(server, version):
         assert any("runs this function instead" in message for message in server.messages(name))
 
 
+def test_a_functions_own_files_do_not_stand_in_for_the_standard_library(server):
+    # The client imports these only when they are needed: by then the function's own directory comes first.
+    files = {name: "raise RuntimeError('not the standard one')" for name in ["json.py", "logging.py", "traceback.py", "function_logging.py"]}
+    files["bootstrap.py"] = """
+import json, logging, own
+def handler(event, context):
+    logging.getLogger().setLevel("INFO")
+    logging.info("with its id")
+    if event.get("fail"):
+        raise ValueError(own.TEXT)
+    return json.loads("[1]")
+"""
+    files["own.py"] = "TEXT = 'own'"
+    server.create("shadows", files, handler="bootstrap.handler")
+    answer = server.invoke("shadows")
+    assert answer["Json"] == [1]
+    failed = server.invoke("shadows", {"fail": True})["Json"]
+    assert failed["errorMessage"] == "own" and 'File "/var/task/bootstrap.py", line 7, in handler' in failed["stackTrace"][0]
+    request_id = answer["ResponseMetadata"]["RequestId"]
+    lines = server.messages("shadows", "[ERROR] ValueError")
+    assert any(re.fullmatch(r"\[INFO\]\t\S+Z\t%s\twith its id\n" % request_id, line) for line in lines)
+
+
 NODE = """
 exports.handler = async (event, context) => {
   console.log('hello', event.n);
@@ -304,6 +327,28 @@ def test_every_node_runs_with_its_sdk(server, version):
     assert failed["errorType"] == "TypeError" and failed["errorMessage"] == "no good" and failed["trace"][0] == "TypeError: no good"
     text = "".join(server.messages(name, "Invoke Error"))
     assert re.search(r"Z\t[0-9a-f-]{36}\tINFO\thello 1\n", text) and re.search(r"\tERROR\tInvoke Error \t\{\"errorType\":\"TypeError\"", text)
+
+
+@pytest.mark.parametrize("version", ["14", "16", "18", "20", "22", "24"])
+def test_es_modules_import_the_sdk_and_their_own_packages_first(server, version):
+    sdk, imported, method = "@aws-sdk/client-s3", "import { S3Client as Client } from '@aws-sdk/client-s3';", "send"
+    if int(version) <= 16:
+        sdk, imported, method = "aws-sdk", "import AWS from 'aws-sdk'; const Client = AWS.S3;", "putObject"
+    code = imported + "\nexport const handler = async () => typeof new Client({ region: 'eu-west-1' }).%s;" % method
+    runtime = "nodejs%s.x" % version
+    server.create("esm-sdk-" + version, {"app.mjs": code}, runtime=runtime, Timeout=30, MemorySize=512)
+    assert server.invoke("esm-sdk-" + version)["Json"] == "function"
+    own = {
+        "app.mjs": "import found from '%s';\nexport const handler = async () => found;" % sdk,
+        "node_modules/%s/package.json" % sdk: '{"main": "index.js"}',
+        "node_modules/%s/index.js" % sdk: "module.exports = 'own';",
+    }
+    server.create("esm-own-" + version, own, runtime=runtime, Timeout=30)
+    assert server.invoke("esm-own-" + version)["Json"] == "own"
+    where = "exports.handler = async () => require.resolve('%s');" % sdk
+    server.create("cjs-where-" + version, {"app.js": where}, runtime=runtime, Timeout=30)
+    # `require` goes by NODE_PATH as on AWS, so that layers come first.
+    assert server.invoke("cjs-where-" + version)["Json"].startswith("/var/runtime/node_modules/")
 
 
 def test_node_handlers_of_every_kind(server):
@@ -358,7 +403,7 @@ def test_awss_own_python_client_works_when_a_function_brings_it(server):
     if system != str(sys.version_info[:2]):
         pytest.skip("the installed awslambdaric is for another Python than /usr/bin/python3")
     site = pathlib.Path(sysconfig.get_paths()["platlib"])
-    files = {"app.py": "def handler(event, context):\n    print('by awslambdaric')\n    return {'got': event, 'id': context.aws_request_id}\n"}
+    files = {"app.py": "calls = 0\ndef handler(event, context):\n    global calls\n    calls += 1\n    print('by awslambdaric')\n    return {'got': event, 'id': context.aws_request_id, 'calls': calls}\n"}
     for name in ["awslambdaric", "simplejson", "snapshot_restore_py"]:
         files.update({str(path.relative_to(site)): path.read_bytes() for path in (site / name).rglob("*") if path.is_file() and "__pycache__" not in str(path)})
     files.update({path.name: path.read_bytes() for path in site.glob("runtime_client*.so")})
@@ -366,7 +411,8 @@ def test_awss_own_python_client_works_when_a_function_brings_it(server):
     server.create("ric", files, runtime="provided.al2023", modes={"bootstrap": 0o755}, Timeout=10, MemorySize=512)
     for number in range(3):
         answer = server.invoke("ric", number)
-        assert answer["Json"] == {"got": number, "id": answer["ResponseMetadata"]["RequestId"]}
+        # It asks for more only when its response has been accepted, and finds its environment still there.
+        assert answer["Json"] == {"got": number, "id": answer["ResponseMetadata"]["RequestId"], "calls": number + 1}
     assert "by awslambdaric\n" in server.messages("ric", "by awslambdaric")
 
 

@@ -47,7 +47,8 @@ def test_a_new_function_is_pending_then_active_and_shows_what_aws_shows(server):
     assert "Tags" not in now and "Environment" not in now["Configuration"]
     code = urllib.request.urlopen(now["Code"]["Location"]).read()
     assert zipfile.ZipFile(io.BytesIO(code)).read("app.py").decode() == HELLO
-    listed = [one for one in client.list_functions()["Functions"] if one["FunctionName"] == "shown"][0]
+    pages = client.get_paginator("list_functions").paginate()
+    listed = next(one for page in pages for one in page["Functions"] if one["FunctionName"] == "shown")
     assert not {"State", "LastUpdateStatus", "RuntimeVersionConfig"} & set(listed)
 
 

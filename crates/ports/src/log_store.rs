@@ -57,6 +57,40 @@ pub struct LogStream {
     pub last_ingestion_ms: Option<u64>,
 }
 
+/// By what streams are put in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamOrder {
+    /// Their names.
+    #[default]
+    Name,
+    /// The time of their latest event, then their names; those without any event come before all others.
+    LastEvent,
+}
+
+/// Which streams are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct StreamQuery {
+    /// Only names that begin so.
+    pub prefix: String,
+    /// Their order.
+    pub order: StreamOrder,
+    /// From the end.
+    pub descending: bool,
+    /// Only beyond this stream, in the order's direction.
+    pub beyond: Option<StreamPlace>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A stream's place among others. It stays a place when the stream has gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamPlace {
+    /// Time of its latest event; orders by name don't look at it.
+    pub last_event_ms: Option<u64>,
+    /// Its name.
+    pub name: String,
+}
+
 /// An event as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -129,12 +163,14 @@ pub trait LogStore: Send + Sync {
     async fn create_stream(&self, scope: &Scope, group: &str, name: &str) -> Result<(), LogStoreError>;
     /// Deletes a stream with its events.
     async fn delete_stream(&self, scope: &Scope, group: &str, name: &str) -> Result<(), LogStoreError>;
-    /// Every stream of a group with a name that begins so, in order of their names.
+    /// One stream.
+    async fn stream(&self, scope: &Scope, group: &str, name: &str) -> Result<LogStream, LogStoreError>;
+    /// Streams of a group, in order.
     async fn streams(
         &self,
         scope: &Scope,
         group: &str,
-        prefix: &str,
+        query: StreamQuery,
     ) -> Result<Vec<LogStream>, LogStoreError>;
     /// Adds events, on disk before it returns. With `create`, group and stream are made when they are missing.
     async fn append(

@@ -45,6 +45,11 @@ const SCHEMA: &str = "
     CREATE INDEX events_in_order ON events (group_id, timestamp_ms, id);
 ";
 
+/// Made when they are missing: they hold nothing of their own.
+const INDEXES: &str = "
+    CREATE INDEX IF NOT EXISTS streams_by_time ON streams (group_id, COALESCE(last_ms, -1), name);
+";
+
 type Finish = Box<dyn FnOnce(Result<(), LogStoreError>) + Send>;
 type Job = Box<dyn FnOnce(&Connection) -> Finish + Send>;
 
@@ -73,6 +78,7 @@ impl Database {
                 return Err(storage(format!("logs.sqlite is of a newer Lambent (schema {newer})")));
             }
         }
+        connection.execute_batch(INDEXES).map_err(storage)?;
         let (jobs, queue) = mpsc::channel(MAX_QUEUED);
         let thread = std::thread::Builder::new().name("logs-store".into());
         thread.spawn(move || run(&connection, queue)).map_err(storage)?;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lambent_domain::Scope;
 use lambent_kit::clock::Clock;
-use lambent_ports::log_store::{EventQuery, LogGroup, LogStore, LogStoreError, LogStream, StoredEvent};
+use lambent_ports::log_store::{
+    EventQuery, LogGroup, LogStore, LogStoreError, LogStream, StoredEvent, StreamQuery,
+};
 use lambent_ports::logs::LogEvent;
 
 use database::Database;
@@ -99,14 +101,19 @@ impl LogStore for LogsSqlite {
         self.database.run(move |db| queries::delete_stream(db, &scope, &group, &name)).await
     }
 
+    async fn stream(&self, scope: &Scope, group: &str, name: &str) -> Result<LogStream, LogStoreError> {
+        let (scope, group, name) = (scope.clone(), group.to_owned(), name.to_owned());
+        self.database.run(move |db| queries::stream(db, &scope, &group, &name)).await
+    }
+
     async fn streams(
         &self,
         scope: &Scope,
         group: &str,
-        prefix: &str,
+        query: StreamQuery,
     ) -> Result<Vec<LogStream>, LogStoreError> {
-        let (scope, group, prefix) = (scope.clone(), group.to_owned(), prefix.to_owned());
-        self.database.run(move |db| queries::streams(db, &scope, &group, &prefix)).await
+        let (scope, group) = (scope.clone(), group.to_owned());
+        self.database.run(move |db| queries::streams(db, &scope, &group, &query)).await
     }
 
     async fn append(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use lambent_domain::Scope;
-use lambent_ports::log_store::{EventQuery, LogGroup, LogStoreError, LogStream, StoredEvent};
+use lambent_ports::log_store::{
+    EventQuery, LogGroup, LogStoreError, LogStream, StoredEvent, StreamOrder, StreamQuery,
+};
 use lambent_ports::logs::LogEvent;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -123,25 +125,72 @@ pub(crate) fn delete_stream(db: &Connection, scope: &Scope, group: &str, name: &
     execute(db, "DELETE FROM streams WHERE id = ?1", [stream]).map(drop)
 }
 
-pub(crate) fn streams(db: &Connection, scope: &Scope, group: &str, prefix: &str) -> Result<Vec<LogStream>> {
+const STREAM: &str = "SELECT name, created_ms, first_ms, last_ms, last_ingestion_ms FROM streams";
+/// The order by time; an index of this very expression makes a page of it cheap.
+const LAST_EVENT: &str = "COALESCE(last_ms, -1)";
+
+fn read_stream(row: &Row<'_>) -> rusqlite::Result<LogStream> {
+    let time = |at: usize| row.get::<_, Option<i64>>(at).map(|time| time.map(|time| time as u64));
+    Ok(LogStream {
+        name: row.get(0)?,
+        created_ms: row.get::<_, i64>(1)? as u64,
+        first_event_ms: time(2)?,
+        last_event_ms: time(3)?,
+        last_ingestion_ms: time(4)?,
+    })
+}
+
+pub(crate) fn stream(db: &Connection, scope: &Scope, group: &str, name: &str) -> Result<LogStream> {
     let group = group_id(db, scope, group)?;
-    let sql = "SELECT name, created_ms, first_ms, last_ms, last_ingestion_ms FROM streams
-        WHERE group_id = ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY name";
-    let mut statement = db.prepare_cached(sql).map_err(storage)?;
-    let time =
-        |row: &Row<'_>, at: usize| row.get::<_, Option<i64>>(at).map(|time| time.map(|time| time as u64));
-    let rows = statement
-        .query_map(params![group, prefix], |row| {
-            Ok(LogStream {
-                name: row.get(0)?,
-                created_ms: row.get::<_, i64>(1)? as u64,
-                first_event_ms: time(row, 2)?,
-                last_event_ms: time(row, 3)?,
-                last_ingestion_ms: time(row, 4)?,
-            })
-        })
-        .map_err(storage)?;
+    let id = stream_id(db, group, name)?;
+    db.prepare_cached(&format!("{STREAM} WHERE id = ?1"))
+        .and_then(|mut statement| statement.query_row([id], read_stream))
+        .map_err(storage)
+}
+
+pub(crate) fn streams(
+    db: &Connection,
+    scope: &Scope,
+    group: &str,
+    query: &StreamQuery,
+) -> Result<Vec<LogStream>> {
+    let group = group_id(db, scope, group)?;
+    let mut sql = format!("{STREAM} WHERE group_id = ? AND name >= ?");
+    let mut values = vec![Value::from(group), Value::from(query.prefix.clone())];
+    if let Some(end) = after_prefix(&query.prefix) {
+        sql.push_str(" AND name < ?");
+        values.push(Value::from(end));
+    }
+    let (operator, direction) = if query.descending { ("<", "DESC") } else { (">", "ASC") };
+    let by_time = query.order == StreamOrder::LastEvent;
+    if let Some(place) = &query.beyond {
+        if by_time {
+            sql.push_str(&format!(" AND ({LAST_EVENT}, name) {operator} (?, ?)"));
+            let time = place.last_event_ms.map_or(-1, |time| i64::try_from(time).unwrap_or(i64::MAX));
+            values.push(Value::from(time));
+        } else {
+            sql.push_str(&format!(" AND name {operator} ?"));
+        }
+        values.push(Value::from(place.name.clone()));
+    }
+    let time = if by_time { format!("{LAST_EVENT} {direction}, ") } else { String::new() };
+    sql.push_str(&format!(" ORDER BY {time}name {direction} LIMIT ?"));
+    values.push(Value::from(i64::try_from(query.limit).unwrap_or(i64::MAX)));
+    let mut statement = db.prepare_cached(&sql).map_err(storage)?;
+    let rows = statement.query_map(params_from_iter(values), read_stream).map_err(storage)?;
     rows.collect::<rusqlite::Result<_>>().map_err(storage)
+}
+
+/// The least text that is greater than all that begin with `prefix`; SQLite orders text by its code points.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut letters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = letters.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            letters.push(next);
+            return Some(letters.into_iter().collect());
+        }
+    }
+    None
 }
 
 pub(crate) fn append(

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use lambent_domain::{AccountId, Region, Scope};
 use lambent_kit::clock::TestClock;
-use lambent_ports::log_store::{EventQuery, LogStore, LogStoreError, Position};
+use lambent_ports::log_store::{
+    EventQuery, LogStore, LogStoreError, Position, StreamOrder, StreamPlace, StreamQuery,
+};
 use lambent_ports::logs::LogEvent;
 
 use crate::{LogsOptions, LogsSqlite};
@@ -42,7 +44,8 @@ async fn groups_and_streams_come_and_go() {
     let missing = store.append(&home, "g", "t", vec![event(1, "abc")], false).await;
     assert_eq!(missing, Err(LogStoreError::StreamMissing));
     assert_eq!(store.group(&home, "g").await.unwrap().stored_bytes, 3);
-    let stream = store.streams(&home, "g", "").await.unwrap().remove(0);
+    let stream = store.stream(&home, "g", "s").await.unwrap();
+    assert_eq!(store.stream(&home, "g", "t").await, Err(LogStoreError::StreamMissing));
     assert_eq!(
         (stream.first_event_ms, stream.last_event_ms, stream.last_ingestion_ms),
         (Some(1), Some(1), Some(5))
@@ -73,6 +76,46 @@ async fn events_are_in_order_and_there_after_a_restart() {
     let beyond = Position { timestamp_ms: all[1].timestamp_ms, id: all[1].id };
     let rest = EventQuery { beyond: Some(beyond), ..Default::default() };
     assert_eq!(messages(&store, rest).await, ["3", "4"]);
+}
+
+/// Every page of a query, by names.
+async fn pages(store: &LogsSqlite, query: &StreamQuery) -> Vec<Vec<String>> {
+    let mut query = query.clone();
+    let mut pages = Vec::new();
+    loop {
+        let page = store.streams(&scope(), "g", query.clone()).await.unwrap();
+        let Some(last) = page.last() else { return pages };
+        query.beyond = Some(StreamPlace { last_event_ms: last.last_event_ms, name: last.name.clone() });
+        pages.push(page.into_iter().map(|stream| stream.name).collect());
+    }
+}
+
+#[tokio::test]
+async fn streams_are_paged_in_both_orders_and_directions() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(TestClock::at(50)));
+    let store = store(&dir, &clock, 1 << 30);
+    let home = scope();
+    store.create_group(&home, "g", BTreeMap::new()).await.unwrap();
+    store.create_group(&home, "other", BTreeMap::new()).await.unwrap();
+    store.create_stream(&home, "other", "a").await.unwrap();
+    for (name, time) in [("a", Some(30)), ("b", Some(10)), ("b!", Some(10)), ("bé", None), ("c", Some(20))] {
+        store.create_stream(&home, "g", name).await.unwrap();
+        if let Some(time) = time {
+            store.append(&home, "g", name, vec![event(time, "x")], false).await.unwrap();
+        }
+    }
+    let by_name = StreamQuery { limit: 2, ..Default::default() };
+    assert_eq!(pages(&store, &by_name).await, [vec!["a", "b"], vec!["b!", "bé"], vec!["c"]]);
+    let backwards = StreamQuery { descending: true, ..by_name.clone() };
+    assert_eq!(pages(&store, &backwards).await, [vec!["c", "bé"], vec!["b!", "b"], vec!["a"]]);
+    let prefixed = StreamQuery { prefix: "b".into(), ..by_name.clone() };
+    assert_eq!(pages(&store, &prefixed).await, [vec!["b", "b!"], vec!["bé"]]);
+    let prefixed = StreamQuery { descending: true, ..prefixed };
+    assert_eq!(pages(&store, &prefixed).await, [vec!["bé", "b!"], vec!["b"]]);
+    let by_time = StreamQuery { order: StreamOrder::LastEvent, ..by_name };
+    assert_eq!(pages(&store, &by_time).await, [vec!["bé", "b"], vec!["b!", "c"], vec!["a"]]);
+    let latest = StreamQuery { descending: true, ..by_time };
+    assert_eq!(pages(&store, &latest).await, [vec!["a", "c"], vec!["b!", "b"], vec!["bé"]]);
 }
 
 #[tokio::test]

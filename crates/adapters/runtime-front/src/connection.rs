@@ -179,6 +179,10 @@ impl Reader {
             Ok(()) => connection.queue(reply::accepted),
             Err(refused) => connection.queue(|out| reply::refused(out, refused)),
         };
+        let too_large = |id| match endpoint.events.response(id, None) {
+            Ok(()) => connection.queue(reply::too_large),
+            result => answer(result),
+        };
         match head.call {
             Call::Next => {
                 // Set before the environment is told: it may answer from within.
@@ -196,21 +200,21 @@ impl Reader {
                 if let Some((kind, error)) = failed {
                     return answer(endpoint.events.error(id, Some(&kind), decode_trailer(error)));
                 }
-                let body = body.into_bytes();
-                let fits = body.is_some();
-                match endpoint.events.response(id, body) {
-                    Ok(()) if !fits => connection.queue(reply::too_large),
-                    result => answer(result),
+                match body.into_bytes() {
+                    None => too_large(id),
+                    body => answer(endpoint.events.response(id, body)),
                 }
             }
-            Call::Error(id) => {
-                let body = body.into_bytes().unwrap_or_default();
-                answer(endpoint.events.error(id, head.error_type.as_deref(), body));
-            }
-            Call::InitError => {
-                let body = body.into_bytes().unwrap_or_default();
-                answer(endpoint.events.init_error(head.error_type.as_deref(), body));
-            }
+            // For an error AWS documents no limit of its own: it is what the caller gets, so the response's holds.
+            Call::Error(id) => match body.into_bytes() {
+                None => too_large(id),
+                Some(body) => answer(endpoint.events.error(id, head.error_type.as_deref(), body)),
+            },
+            // Without its words the init goes on; what the runtime does next, such as to exit, decides.
+            Call::InitError => match body.into_bytes() {
+                None => connection.queue(reply::too_large),
+                Some(body) => answer(endpoint.events.init_error(head.error_type.as_deref(), body)),
+            },
             Call::Ping => connection.queue(reply::pong),
             Call::BadRequestId => connection.queue(reply::invalid_request_id),
             Call::Unknown => connection.queue(reply::not_found),

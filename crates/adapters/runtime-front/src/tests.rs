@@ -151,7 +151,7 @@ fn chunked_bodies_and_error_trailers_are_understood() {
 }
 
 #[test]
-fn a_response_over_the_limit_is_drained_and_refused() {
+fn responses_and_errors_over_the_limit_are_drained_and_refused() {
     scenario(|channel, recorded, mut client| async move {
         let _served = channel;
         let body = "x".repeat(lambent_domain::limits::MAX_SYNC_RESPONSE_BYTES + 1);
@@ -161,7 +161,16 @@ fn a_response_over_the_limit_is_drained_and_refused() {
         let body = "x".repeat(lambent_domain::limits::MAX_SYNC_RESPONSE_BYTES);
         client.write_all(post(&format!("invocation/{}/response", id()), "", &body).as_bytes()).await.unwrap();
         read_until(&mut client, "{\"status\":\"OK\"}\n").await;
-        assert_eq!(*recorded.said.borrow(), ["response too large", "response of 6291556"]);
+        let body = "x".repeat(lambent_domain::limits::MAX_SYNC_RESPONSE_BYTES + 1);
+        for path in [format!("invocation/{}/error", id()), "init/error".to_owned()] {
+            client.write_all(post(&path, "", &body).as_bytes()).await.unwrap();
+            let answer = read_until(&mut client, "\"errorType\":\"RequestEntityTooLarge\"}").await;
+            assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
+        }
+        assert_eq!(
+            *recorded.said.borrow(),
+            ["response too large", "response of 6291556", "response too large"]
+        );
     });
 }
 

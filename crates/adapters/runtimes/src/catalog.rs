@@ -140,7 +140,10 @@ impl Host<'_> {
             _ => return Err(format!("Node.js {wanted} is not on this host; {INSTALL}")),
         };
         let node = all.into_iter().find(|(major, _)| *major == version).map(|(_, mount)| mount);
-        let mounts = node.into_iter().chain([self.runtime_mount(definition)?]).collect();
+        let runtime = self.runtime_mount(definition)?;
+        // `import` does not look at NODE_PATH: it finds the SDK here, behind what the function itself brings.
+        let modules = Mount { host: runtime.host.join("node_modules"), guest: "/node_modules".into() };
+        let mounts = node.into_iter().chain([runtime, modules]).collect();
         let path = format!(
             "/opt/nodejs/node{wanted}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
         );

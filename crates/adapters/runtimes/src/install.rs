@@ -117,7 +117,7 @@ fn packages(family: Family, set: &PackageSet, dir: &Path) -> Result<()> {
         }
         Family::Custom => {}
     }
-    if let Some((name, text)) = layout::client(family) {
+    for (name, text) in layout::client(family) {
         let path = dir.join(name);
         std::fs::write(&path, text).map_err(io_at(&path))?;
     }

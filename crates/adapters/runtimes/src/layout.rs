@@ -6,18 +6,22 @@ use sha2::{Digest, Sha256};
 
 use crate::definition::{Family, PackageSet};
 
-pub(crate) const PYTHON_CLIENT: &str = include_str!("../../../../runtimes/python/bootstrap.py");
-pub(crate) const NODEJS_CLIENT: &str = include_str!("../../../../runtimes/nodejs/bootstrap.js");
+const PYTHON_CLIENT: &[(&str, &str)] = &[
+    ("bootstrap.py", include_str!("../../../../runtimes/python/bootstrap.py")),
+    ("function_logging.py", include_str!("../../../../runtimes/python/function_logging.py")),
+];
+const NODEJS_CLIENT: &[(&str, &str)] =
+    &[("bootstrap.js", include_str!("../../../../runtimes/nodejs/bootstrap.js"))];
 
 /// Changes when the same packages are installed in another way.
 const INSTALLED_AS: &str = "compiled";
 
-/// File name of a family's client inside `/var/runtime`.
-pub(crate) fn client(family: Family) -> Option<(&'static str, &'static str)> {
+/// A family's client: files of `/var/runtime` by name.
+pub(crate) fn client(family: Family) -> &'static [(&'static str, &'static str)] {
     match family {
-        Family::Python => Some(("bootstrap.py", PYTHON_CLIENT)),
-        Family::Nodejs => Some(("bootstrap.js", NODEJS_CLIENT)),
-        Family::Custom => None,
+        Family::Python => PYTHON_CLIENT,
+        Family::Nodejs => NODEJS_CLIENT,
+        Family::Custom => &[],
     }
 }
 
@@ -26,7 +30,7 @@ pub(crate) fn runtime_dir(root: &Path, family: Family, set: &PackageSet) -> Path
     let mut hash = Sha256::new();
     hash.update(INSTALLED_AS.as_bytes());
     set.packages.iter().for_each(|package| hash.update(package.as_bytes()));
-    hash.update(client(family).map_or("", |(_, text)| text).as_bytes());
+    client(family).iter().for_each(|(_, text)| hash.update(text.as_bytes()));
     root.join("runtime").join(format!("{}-{}", set.name, &hex(&hash.finalize())[..12]))
 }
 

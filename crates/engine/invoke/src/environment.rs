@@ -330,6 +330,8 @@ impl Environment {
             let mut state = self.state.borrow_mut();
             state.phase = Phase::Responded;
             state.back_by = Some(flight.deadline);
+            drop(state);
+            self.pool.expect_back(Rc::clone(self));
         } else {
             self.stopped();
             self.recycle();

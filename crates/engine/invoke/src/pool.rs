@@ -25,6 +25,9 @@ pub(crate) struct Pool {
     shard: Weak<Shard>,
     /// A stack: the last one in is the warmest and goes out first.
     idle: RefCell<Vec<Rc<Environment>>>,
+    /// Those that have answered and not yet asked for more. Nobody else holds them: without this a runtime that does not
+    /// poll in the same breath, as AWS's own clients don't, would lose its environment.
+    returning: RefCell<Vec<Rc<Environment>>>,
     waiters: RefCell<VecDeque<oneshot::Sender<Arrival>>>,
     starting: Cell<usize>,
     /// Environments that there are, idle or not.
@@ -43,6 +46,7 @@ impl Pool {
             deployment,
             shard: Rc::downgrade(shard),
             idle: RefCell::default(),
+            returning: RefCell::default(),
             waiters: RefCell::default(),
             starting: Cell::new(0),
             alive: Cell::new(0),
@@ -177,8 +181,16 @@ impl Pool {
         !waiters.is_empty()
     }
 
+    /// Keeps an environment that has answered, until it is released or its deployment is no longer current.
+    pub(crate) fn expect_back(&self, environment: Rc<Environment>) {
+        if !self.retired.get() {
+            self.returning.borrow_mut().push(environment);
+        }
+    }
+
     /// Gives an environment to who waits longest, or keeps it, or lets it go when the deployment is no longer current.
     pub(crate) fn release(&self, environment: Rc<Environment>) {
+        self.returning.borrow_mut().retain(|returning| !Rc::ptr_eq(returning, &environment));
         let mut arrival = Ok(environment);
         while let Some(waiter) = self.next_waiter() {
             match waiter.send(arrival) {
@@ -216,7 +228,7 @@ impl Pool {
         self.idle.borrow_mut().retain(|idle| !std::ptr::eq(Rc::as_ptr(idle), environment));
     }
 
-    /// No new requests come here; what is idle goes now.
+    /// No new requests come here; what is idle goes now, and what has answered.
     pub(crate) fn retire(&self) {
         self.retired.set(true);
         if self.provisioned.replace(0) > 0
@@ -224,7 +236,7 @@ impl Pool {
         {
             shard.board.forget(self.deployment.id);
         }
-        let idle = self.idle.take();
-        drop(idle);
+        let done = (self.idle.take(), self.returning.take());
+        drop(done);
     }
 }

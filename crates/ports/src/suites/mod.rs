@@ -1,5 +1,7 @@
 //! Conformance suites, one module per port. An implementation runs them in its own tests.
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a suite reports by panicking")]
 
+pub mod blob;
+pub mod code;
 pub mod sandbox;
 pub mod store;

@@ -30,7 +30,8 @@ pub use pipeline::LogPipeline;
 
 /// How long queued platform lines may wait before the pipeline is woken for them. Waking another core costs more than
 /// a warm invoke's own work, so it is done once for many invokes; output of the function wakes the pipeline by itself.
-const WAKE_DELAY: Duration = Duration::from_millis(10);
+/// Who asks for the log's tail wakes it at once.
+const WAKE_DELAY: Duration = Duration::from_millis(50);
 
 /// Which stream an environment's log goes to, and in which format.
 #[derive(Clone, Debug)]
@@ -69,6 +70,7 @@ enum Command {
     },
     Start {
         at_ms: u64,
+        boundary: u64,
         request_id: RequestId,
     },
     /// A line of the platform's own, after everything printed so far.
@@ -154,7 +156,7 @@ impl EnvironmentLog {
     }
 
     pub(crate) fn start(&self, at_ms: u64, request_id: RequestId) {
-        self.push(|_| Command::Start { at_ms, request_id });
+        self.push(|queue| Command::Start { at_ms, boundary: queue.boundary(), request_id });
     }
 
     pub(crate) fn platform(&self, at_ms: u64, text: String) {

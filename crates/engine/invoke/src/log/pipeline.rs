@@ -94,6 +94,7 @@ async fn serve(
                         buffer: Rc::clone(&buffer),
                         output: Output::default(),
                         batch: Batch::default(),
+                        max_memory_mb: None,
                         tail: Vec::new(),
                     };
                     tasks.spawn_local(follow(shared, writer));
@@ -125,6 +126,7 @@ async fn follow(shared: Arc<Shared>, mut writer: Writer) {
         // Commands that were queued before this output was written are in the queue by now, so output is split only up
         // to where the next command says, and the rest after the last of them.
         let commands = std::mem::take(&mut shared.lock().commands);
+        writer.max_memory_mb = None;
         for command in commands {
             let current = pipe.as_ref();
             match command {
@@ -222,6 +224,8 @@ struct Writer {
     buffer: Buffer,
     output: Output,
     batch: Batch,
+    /// The sandbox's peak, asked for once for all the REPORTs that were queued together: asking takes five system calls.
+    max_memory_mb: Option<u64>,
     /// Text of the running invocation; at least its last 4 KB.
     tail: Vec<u8>,
 }
@@ -317,7 +321,8 @@ impl Writer {
                 let line = self.target.init_report(at_ms, phase, duration_ms, &status);
                 self.event(at_ms, line);
             }
-            Command::Start { at_ms, request_id } => {
+            Command::Start { at_ms, boundary, request_id } => {
+                self.read_to(boundary, pipe, Some(at_ms)).await;
                 // What the runtime printed between invocations is part of the log, and not of this one's tail.
                 self.tail.clear();
                 if let Some(line) = self.target.start(at_ms, &request_id) {
@@ -330,8 +335,7 @@ impl Writer {
             }
             Command::End { at_ms, boundary, report, tail } => {
                 self.read_to(boundary, pipe, Some(at_ms)).await;
-                let usage = self.sandbox.upgrade().map(|sandbox| sandbox.usage()).unwrap_or_default();
-                let max_memory_mb = usage.max_memory_bytes.div_ceil(1 << 20);
+                let max_memory_mb = self.max_memory_mb();
                 for line in self.target.end(at_ms, &report, max_memory_mb) {
                     self.event(at_ms, line);
                 }
@@ -344,6 +348,13 @@ impl Writer {
             Command::Attach { .. } | Command::Close { .. } => {}
         }
         self.flush_if_due().await;
+    }
+
+    fn max_memory_mb(&mut self) -> u64 {
+        *self.max_memory_mb.get_or_insert_with(|| {
+            let usage = self.sandbox.upgrade().map(|sandbox| sandbox.usage()).unwrap_or_default();
+            usage.max_memory_bytes.div_ceil(1 << 20)
+        })
     }
 
     async fn flush_if_due(&mut self) {

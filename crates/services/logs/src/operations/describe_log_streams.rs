@@ -1,7 +1,7 @@
 //! DescribeLogStreams: by name or by their latest event.
 
 use lambent_api_kit::{Context, Handle};
-use lambent_ports::log_store::Position;
+use lambent_ports::log_store::{Position, StreamOrder, StreamQuery};
 use lambent_wire::logs::operations::DescribeLogStreams;
 use lambent_wire::logs::operations::describe_log_streams::{
     DescribeLogStreamsRequest, DescribeLogStreamsResponse, LogStream,
@@ -26,25 +26,21 @@ impl Handle<DescribeLogStreams> for Logs {
                 "Cannot order by LastEventTime with a logStreamNamePrefix.".into(),
             ));
         }
-        let prefix = input.log_stream_name_prefix.unwrap_or_default();
-        let mut streams = self.store.streams(&context.scope, &name, &prefix).await?;
-        if by_time {
-            streams.sort_by(|a, b| (a.last_event_ms, &a.name).cmp(&(b.last_event_ms, &b.name)));
-        }
-        if input.descending == Some(true) {
-            streams.reverse();
-        }
-        let start: usize = match input.next_token.as_deref() {
-            None => 0,
-            Some(token) => {
-                token.strip_prefix("s/").and_then(|at| at.parse().ok()).ok_or_else(token::invalid)?
-            }
-        };
+        let order = if by_time { StreamOrder::LastEvent } else { StreamOrder::Name };
         let limit = input.limit.map_or(PAGE, |limit| limit.unsigned_abs() as usize).min(PAGE);
-        let next_token = (streams.len() > start.saturating_add(limit))
-            .then(|| format!("s/{}", start.saturating_add(limit)));
+        let query = StreamQuery {
+            prefix: input.log_stream_name_prefix.unwrap_or_default(),
+            order,
+            descending: input.descending == Some(true),
+            beyond: input.next_token.as_deref().map(|token| token::read_stream(order, token)).transpose()?,
+            limit: limit + 1,
+        };
+        let mut streams = self.store.streams(&context.scope, &name, query).await?;
+        let more = streams.len() > limit;
+        streams.truncate(limit);
+        let next_token = streams.last().filter(|_| more).map(|stream| token::stream(order, stream));
         let arn = group::arn(&context.scope, &name);
-        let shown = streams.into_iter().skip(start).take(limit).map(|stream| LogStream {
+        let shown = streams.into_iter().map(|stream| LogStream {
             arn: Some(format!("{arn}:log-stream:{}", stream.name)),
             log_stream_name: Some(stream.name),
             creation_time: Some(stream.created_ms as i64),

@@ -22,10 +22,8 @@ impl Handle<GetLogEvents> for Logs {
         input: GetLogEventsRequest,
     ) -> Result<GetLogEventsResponse, LogsFault> {
         let name = group::named(input.log_group_name.clone(), input.log_group_identifier.clone())?;
-        let streams = self.store.streams(&context.scope, &name, &input.log_stream_name).await?;
-        if !streams.iter().any(|stream| stream.name == input.log_stream_name) {
-            return Err(LogsFault::StreamMissing);
-        }
+        // A stream that is not there is an error, one without events is not.
+        self.store.stream(&context.scope, &name, &input.log_stream_name).await?;
         let sent = input.next_token.as_deref().map(token::read_page).transpose()?;
         let backwards = match sent {
             Some((direction, _)) => direction == 'b',

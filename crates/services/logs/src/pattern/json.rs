@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Invalid, Regexes};
+use super::compare::{Operand, Operator, Text};
+use super::{Invalid, Regexes, invalid};
 
 /// Deepest nesting of parentheses.
 const MAX_DEPTH: usize = 32;
@@ -29,24 +30,6 @@ pub(super) enum Test {
     IsNot(Text),
     Equals(Value),
     NotExists,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-/// Text to compare with.
-#[derive(Debug)]
-pub(super) enum Text {
-    /// Parts between `*`.
-    Wildcard(Vec<String>),
-    Regex(regex::Regex),
 }
 
 impl Selector {
@@ -96,44 +79,6 @@ fn shown(value: &Value) -> Option<String> {
     }
 }
 
-impl Operator {
-    fn holds(self, left: f64, right: f64) -> bool {
-        match self {
-            Operator::Equal => left == right,
-            Operator::NotEqual => left != right,
-            Operator::Less => left < right,
-            Operator::LessOrEqual => left <= right,
-            Operator::Greater => left > right,
-            Operator::GreaterOrEqual => left >= right,
-        }
-    }
-}
-
-impl Text {
-    fn matches(&self, found: &str) -> bool {
-        match self {
-            Text::Regex(regex) => regex.is_match(found),
-            Text::Wildcard(parts) => wildcard(parts, found),
-        }
-    }
-}
-
-fn wildcard(parts: &[String], found: &str) -> bool {
-    let [first, middle @ .., last] = parts else {
-        return parts.first().is_some_and(|only| only == found);
-    };
-    let Some(mut rest) = found.strip_prefix(first.as_str()) else {
-        return false;
-    };
-    for part in middle {
-        match rest.find(part.as_str()) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last.as_str())
-}
-
 fn find<'a>(value: &'a Value, path: &[Step]) -> Vec<&'a Value> {
     let mut found = vec![value];
     for step in path {
@@ -148,10 +93,6 @@ fn find<'a>(value: &'a Value, path: &[Step]) -> Vec<&'a Value> {
             .collect();
     }
     found
-}
-
-fn invalid(reason: &str) -> Invalid {
-    Invalid(format!("Invalid filter pattern: {reason}"))
 }
 
 struct Parser<'a> {
@@ -248,45 +189,15 @@ impl Parser<'_> {
             }
             return Err(invalid("IS is followed by TRUE, FALSE or NULL"));
         }
-        let operators = [
-            ("!=", Operator::NotEqual),
-            ("<=", Operator::LessOrEqual),
-            (">=", Operator::GreaterOrEqual),
-            ("=", Operator::Equal),
-            ("<", Operator::Less),
-            (">", Operator::Greater),
-        ];
-        let operator = operators.into_iter().find(|(word, _)| self.take(word)).map(|(_, operator)| operator);
-        let operator = operator.ok_or_else(|| invalid("a comparison is missing"))?;
-        self.operand(operator)
-    }
-
-    fn operand(&mut self, operator: Operator) -> Result<Test, Invalid> {
         self.skip();
-        let text = |text: Text| match operator {
-            Operator::Equal => Ok(Test::Is(text)),
-            Operator::NotEqual => Ok(Test::IsNot(text)),
-            _ => Err(invalid("text can only be equal or not")),
-        };
-        let parts = |value: &str| Text::Wildcard(value.split('*').map(str::to_owned).collect());
-        for (quote, is_regex) in [('"', false), ('%', true)] {
-            if let Some(rest) = self.rest.strip_prefix(quote) {
-                let end = rest.find(quote).ok_or_else(|| invalid("a quotation is not closed"))?;
-                let (value, after) = (&rest[..end], &rest[end + 1..]);
-                self.rest = after;
-                return text(if is_regex { Text::Regex(self.regexes.compile(value)?) } else { parts(value) });
-            }
-        }
-        let end = self
-            .rest
-            .find(|letter: char| letter.is_whitespace() || matches!(letter, ')' | '&' | '|'))
-            .unwrap_or(self.rest.len());
-        let value = &self.rest[..end];
-        self.rest = &self.rest[end..];
-        match value.parse::<f64>() {
-            _ if value.is_empty() => Err(invalid("there is nothing to compare with")),
-            Ok(number) => Ok(Test::Compare(operator, number)),
-            Err(_) => text(parts(value)),
+        let (operator, rest) = Operator::read(self.rest).ok_or_else(|| invalid("a comparison is missing"))?;
+        let (operand, rest) = Operand::read(rest, &[')', '&', '|'], &mut self.regexes)?;
+        self.rest = rest;
+        match (operator, operand) {
+            (operator, Operand::Number(number)) => Ok(Test::Compare(operator, number)),
+            (Operator::Equal, Operand::Text(text)) => Ok(Test::Is(text)),
+            (Operator::NotEqual, Operand::Text(text)) => Ok(Test::IsNot(text)),
+            (_, Operand::Text(_)) => Err(invalid("text can only be equal or not")),
         }
     }
 }

@@ -1,8 +1,12 @@
-//! The filter pattern language (`facts` 7.3): terms, phrases, `?any`, `-not`, regular expressions and JSON selectors.
+//! The filter pattern language (`facts` 7.3): terms, phrases, `?any`, `-not`, regular expressions, JSON selectors and
+//! space-delimited fields.
 
+mod compare;
+mod fields;
 mod json;
 mod terms;
 
+use fields::Fields;
 use json::Selector;
 use terms::Terms;
 
@@ -21,6 +25,7 @@ enum Kind {
     Everything,
     Terms(Terms),
     Json(Selector),
+    Fields(Fields),
 }
 
 /// Why a pattern can't be used; the text is for the caller.
@@ -37,9 +42,7 @@ impl Pattern {
         Ok(Pattern(match text.chars().next() {
             None => Kind::Everything,
             Some('{') => Kind::Json(Selector::parse(text)?),
-            Some('[') => {
-                return Err(Invalid("Space-delimited filter patterns are not available here yet".into()));
-            }
+            Some('[') => Kind::Fields(Fields::parse(text)?),
             Some(_) => Kind::Terms(Terms::parse(text)?),
         }))
     }
@@ -49,11 +52,16 @@ impl Pattern {
         match &self.0 {
             Kind::Everything => true,
             Kind::Terms(terms) => terms.matches(message),
+            Kind::Fields(fields) => fields.matches(message),
             Kind::Json(selector) => {
                 serde_json::from_str(message.trim()).is_ok_and(|value| selector.matches(&value))
             }
         }
     }
+}
+
+fn invalid(reason: &str) -> Invalid {
+    Invalid(format!("Invalid filter pattern: {reason}"))
 }
 
 /// The regular expressions of one pattern. AWS allows a subset, without look-around and back-references, as this engine
@@ -149,7 +157,7 @@ mod tests {
             "{ ($.a = 1 }",
             "%[%",
             "{ $.a = 1 } x",
-            "[a, b]",
+            "[a, b",
         ] {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");
         }
@@ -160,6 +168,13 @@ mod tests {
         #[test]
         fn nothing_makes_it_panic(pattern in "[ -~]{0,60}", message in "[ -~]{0,60}") {
             if let Ok(pattern) = Pattern::parse(&pattern) {
+                let _ = pattern.matches(&message);
+            }
+        }
+
+        #[test]
+        fn no_fields_make_it_panic(inner in "[a-c.,\"%é=!<>&|* 0-9]{0,40}", message in "[a-cé\\[\\]\" 0-9]{0,40}") {
+            if let Ok(pattern) = Pattern::parse(&format!("[{inner}]")) {
                 let _ = pattern.matches(&message);
             }
         }

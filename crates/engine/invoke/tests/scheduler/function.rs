@@ -1,0 +1,30 @@
+//! The one place that knows what a function is made of.
+
+use std::sync::Arc;
+
+use lambent_domain::{Configuration, Deployment, Function, FunctionKey, RevisionId};
+use lambent_ports::suites::store as suite;
+
+pub const TIMEOUT_S: u32 = 3;
+
+pub fn key(name: &str) -> FunctionKey {
+    suite::function(name).key
+}
+
+/// An active function; every number is another deployment, also of another function.
+pub fn function(name: &str, number: u8) -> Arc<Function> {
+    let mut function = suite::function(name);
+    let configuration = Configuration {
+        timeout_s: TIMEOUT_S,
+        layers: Vec::new(),
+        ..Configuration::clone(&function.latest.configuration)
+    };
+    function.latest.configuration = Arc::new(configuration);
+    function.latest.deployed = Some(Arc::new(Deployment {
+        id: RevisionId::from_random([number; 16]),
+        version: function.latest.number,
+        configuration: Arc::clone(&function.latest.configuration),
+        code: function.latest.code,
+    }));
+    Arc::new(function)
+}
