@@ -70,6 +70,7 @@ pub const REGISTRY: Registry<Control, Fault> = Registry {
 };
 
 const OPERATIONS: &[Entry<Control, Fault>] = &[
+    Entry::of::<op::AddPermission>(),
     Entry::of::<op::CreateAlias>(),
     Entry::of::<op::CreateEventSourceMapping>(),
     Entry::of::<op::CreateFunction>(),
@@ -85,6 +86,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::GetFunctionConcurrency>(),
     Entry::of::<op::GetFunctionConfiguration>(),
     Entry::of::<op::GetFunctionRecursionConfig>(),
+    Entry::of::<op::GetPolicy>(),
     Entry::of::<op::GetProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetRuntimeManagementConfig>(),
     Entry::of::<op::ListAliases>(),
@@ -98,6 +100,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::PutFunctionRecursionConfig>(),
     Entry::of::<op::PutProvisionedConcurrencyConfig>(),
     Entry::of::<op::PutRuntimeManagementConfig>(),
+    Entry::of::<op::RemovePermission>(),
     Entry::of::<op::TagResource>(),
     Entry::of::<op::UntagResource>(),
     Entry::of::<op::UpdateAlias>(),

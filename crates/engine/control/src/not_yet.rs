@@ -4,7 +4,6 @@ use lambent_api_kit::NotYet;
 
 pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "AddLayerVersionPermission", reason: "layers are not available yet" },
-    NotYet { name: "AddPermission", reason: "resource policies are not available yet" },
     NotYet { name: "CheckpointDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "CreateCapacityProvider", reason: "managed instances are not available yet" },
     NotYet { name: "CreateCodeSigningConfig", reason: "code signing is not available yet" },
@@ -35,7 +34,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "GetLayerVersion", reason: "layers are not available yet" },
     NotYet { name: "GetLayerVersionByArn", reason: "layers are not available yet" },
     NotYet { name: "GetLayerVersionPolicy", reason: "layers are not available yet" },
-    NotYet { name: "GetPolicy", reason: "resource policies are not available yet" },
     NotYet { name: "GetResourcePolicy", reason: "resource policies are not available yet" },
     NotYet { name: "InvokeAsync", reason: "asynchronous invocation is not available yet" },
     NotYet {
@@ -64,7 +62,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     },
     NotYet { name: "PutResourcePolicy", reason: "resource policies are not available yet" },
     NotYet { name: "RemoveLayerVersionPermission", reason: "layers are not available yet" },
-    NotYet { name: "RemovePermission", reason: "resource policies are not available yet" },
     NotYet { name: "ResumeDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "SendDurableExecutionCallbackFailure", reason: "durable functions are not available yet" },
     NotYet {

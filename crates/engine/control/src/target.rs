@@ -2,7 +2,7 @@
 
 use lambent_domain::limits::MAX_FUNCTION_NAME_CHARS;
 use lambent_domain::names::partition;
-use lambent_domain::{Fault, FunctionKey, FunctionName, FunctionRef, Qualifier, Scope};
+use lambent_domain::{Fault, Function, FunctionKey, FunctionName, FunctionRef, Qualifier, Scope};
 
 /// A function as a caller pointed at it.
 #[derive(Clone, Debug)]
@@ -80,6 +80,15 @@ impl Target {
 /// AWS's "not found" of an alias that is read, or that something is to be said of.
 pub(crate) fn alias_not_found(key: &FunctionKey, name: &str) -> Fault {
     Fault::NotFound(format!("Cannot find alias arn: {}", key.qualified_arn(name)))
+}
+
+/// The qualifier names something that is there. A name with a `$` can't be an alias's (recorded).
+pub(crate) fn existing(function: &Function, qualifier: &Qualifier) -> Result<(), Fault> {
+    match (qualifier, function.primary(Some(qualifier))) {
+        (_, Some(_)) => Ok(()),
+        (Qualifier::Alias(name), None) if !name.contains('$') => Err(alias_not_found(&function.key, name)),
+        (_, None) => Err(Fault::FunctionNotFound(function.key.qualified_arn(&qualifier.to_string()))),
+    }
 }
 
 fn take_apart(

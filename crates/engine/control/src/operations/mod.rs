@@ -13,6 +13,7 @@ mod get_function_configuration;
 mod list_aliases;
 mod list_functions;
 mod list_versions_by_function;
+mod permissions;
 mod provisioned_concurrency;
 mod publish_version;
 mod put_provisioned_concurrency_config;

@@ -21,7 +21,7 @@ use lambent_wire::lambda::operations::{
 
 use crate::Control;
 use crate::paging::Page;
-use crate::target::{Target, alias_not_found};
+use crate::target::{Target, existing};
 
 impl Handle<GetProvisionedConcurrencyConfig> for Control {
     type Fault = Fault;
@@ -149,14 +149,5 @@ fn published(target: &Target) -> Result<Qualifier, Fault> {
             "The function resource provided must be an alias or a published version.".into(),
         )),
         qualifier => Ok(qualifier),
-    }
-}
-
-/// The qualifier names something that is there.
-pub(super) fn existing(function: &Function, qualifier: &Qualifier) -> Result<(), Fault> {
-    match (qualifier, function.primary(Some(qualifier))) {
-        (_, Some(_)) => Ok(()),
-        (Qualifier::Alias(name), None) => Err(alias_not_found(&function.key, name)),
-        (_, None) => Err(Fault::FunctionNotFound(function.key.qualified_arn(&qualifier.to_string()))),
     }
 }

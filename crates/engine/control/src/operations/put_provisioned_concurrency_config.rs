@@ -11,8 +11,7 @@ use lambent_wire::lambda::operations::put_provisioned_concurrency_config::{
     PutProvisionedConcurrencyConfigRequest, PutProvisionedConcurrencyConfigResponse,
 };
 
-use super::provisioned_concurrency::existing;
-use crate::target::Target;
+use crate::target::{Target, existing};
 use crate::{Control, store_fault};
 
 impl Handle<PutProvisionedConcurrencyConfig> for Control {

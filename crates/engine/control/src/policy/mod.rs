@@ -1,9 +1,13 @@
 //! Resource policies as the JSON documents that the API shows, and what changes them a statement at a time.
 
+mod permission;
+
 use lambent_domain::limits::MAX_POLICY_BYTES;
 use lambent_domain::policy::Statement;
 use lambent_domain::{Fault, Policy};
 use serde_json::Value;
+
+pub(crate) use permission::{Conditions, Permission};
 
 /// The whole document, as GetPolicy and GetLayerVersionPolicy show it.
 pub(crate) fn document(policy: &Policy) -> String {
