@@ -41,6 +41,8 @@ pub enum Fault {
     LayerPolicyRevisionMismatch,
     /// 400 `PolicyLengthExceededException`.
     PolicyTooLong,
+    /// 400 `PublicPolicyException`: the policy would let everybody in.
+    PublicPolicy,
     /// 404 `CodeSigningConfigNotFoundException`.
     CodeSigningConfigNotFound(String),
     /// 400 `CodeVerificationFailedException`.

@@ -54,6 +54,7 @@ fn shape(fault: &Fault) -> ErrorShape {
             errors::PRECONDITION_FAILED_EXCEPTION
         }
         Fault::PolicyTooLong => errors::POLICY_LENGTH_EXCEEDED_EXCEPTION,
+        Fault::PublicPolicy => errors::PUBLIC_POLICY_EXCEPTION,
         Fault::CodeSigningConfigNotFound(_) => errors::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
         Fault::CodeVerificationFailed(_) => errors::CODE_VERIFICATION_FAILED_EXCEPTION,
         Fault::InvalidCodeSignature(_) => errors::INVALID_CODE_SIGNATURE_EXCEPTION,
@@ -107,6 +108,11 @@ fn text(fault: &Fault) -> Cow<'_, str> {
         }
         Fault::LayerPolicyRevisionMismatch => {
             format!("{REVISION} GetLayerPolicy API to retrieve the latest Revision Id").into()
+        }
+        // After AWS's documentation of the code.
+        Fault::PublicPolicy => {
+            "Lambda prevented your policy from being created because it would grant public access to your function."
+                .into()
         }
         Fault::PolicyTooLong => {
             format!("The final policy size is bigger than the limit ({MAX_POLICY_BYTES}).").into()

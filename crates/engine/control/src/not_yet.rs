@@ -18,7 +18,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     },
     NotYet { name: "DeleteFunctionUrlConfig", reason: "function URLs are not available yet" },
     NotYet { name: "DeleteLayerVersion", reason: "layers are not available yet" },
-    NotYet { name: "DeleteResourcePolicy", reason: "resource policies are not available yet" },
     NotYet { name: "GetCapacityProvider", reason: "managed instances are not available yet" },
     NotYet { name: "GetCodeSigningConfig", reason: "code signing is not available yet" },
     NotYet { name: "GetDurableExecution", reason: "durable functions are not available yet" },
@@ -34,7 +33,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "GetLayerVersion", reason: "layers are not available yet" },
     NotYet { name: "GetLayerVersionByArn", reason: "layers are not available yet" },
     NotYet { name: "GetLayerVersionPolicy", reason: "layers are not available yet" },
-    NotYet { name: "GetResourcePolicy", reason: "resource policies are not available yet" },
     NotYet { name: "InvokeAsync", reason: "asynchronous invocation is not available yet" },
     NotYet {
         name: "InvokeWithResponseStream",
@@ -60,7 +58,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
         name: "PutFunctionScalingConfig",
         reason: "reserved and provisioned concurrency are not available yet",
     },
-    NotYet { name: "PutResourcePolicy", reason: "resource policies are not available yet" },
     NotYet { name: "RemoveLayerVersionPermission", reason: "layers are not available yet" },
     NotYet { name: "ResumeDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "SendDurableExecutionCallbackFailure", reason: "durable functions are not available yet" },

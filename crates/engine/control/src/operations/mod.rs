@@ -18,6 +18,7 @@ mod provisioned_concurrency;
 mod publish_version;
 mod put_provisioned_concurrency_config;
 mod recursion_config;
+mod resource_policies;
 mod runtime_management_config;
 mod tags;
 mod update_alias;

@@ -1,12 +1,15 @@
 //! Resource policies as the JSON documents that the API shows, and what changes them a statement at a time.
 
+mod given;
 mod permission;
+mod public;
 
 use lambent_domain::limits::MAX_POLICY_BYTES;
 use lambent_domain::policy::Statement;
 use lambent_domain::{Fault, Policy};
 use serde_json::Value;
 
+pub(crate) use given::parse;
 pub(crate) use permission::{Conditions, Permission};
 
 /// The whole document, as GetPolicy and GetLayerVersionPolicy show it.
