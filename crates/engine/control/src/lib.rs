@@ -78,6 +78,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::DeleteEventSourceMapping>(),
     Entry::of::<op::DeleteFunction>(),
     Entry::of::<op::DeleteFunctionConcurrency>(),
+    Entry::of::<op::DeleteFunctionEventInvokeConfig>(),
     Entry::of::<op::DeleteProvisionedConcurrencyConfig>(),
     Entry::of::<op::DeleteResourcePolicy>(),
     Entry::of::<op::GetAccountSettings>(),
@@ -86,6 +87,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::GetFunction>(),
     Entry::of::<op::GetFunctionConcurrency>(),
     Entry::of::<op::GetFunctionConfiguration>(),
+    Entry::of::<op::GetFunctionEventInvokeConfig>(),
     Entry::of::<op::GetFunctionRecursionConfig>(),
     Entry::of::<op::GetPolicy>(),
     Entry::of::<op::GetProvisionedConcurrencyConfig>(),
@@ -93,12 +95,14 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::GetRuntimeManagementConfig>(),
     Entry::of::<op::ListAliases>(),
     Entry::of::<op::ListEventSourceMappings>(),
+    Entry::of::<op::ListFunctionEventInvokeConfigs>(),
     Entry::of::<op::ListFunctions>(),
     Entry::of::<op::ListProvisionedConcurrencyConfigs>(),
     Entry::of::<op::ListTags>(),
     Entry::of::<op::ListVersionsByFunction>(),
     Entry::of::<op::PublishVersion>(),
     Entry::of::<op::PutFunctionConcurrency>(),
+    Entry::of::<op::PutFunctionEventInvokeConfig>(),
     Entry::of::<op::PutFunctionRecursionConfig>(),
     Entry::of::<op::PutProvisionedConcurrencyConfig>(),
     Entry::of::<op::PutResourcePolicy>(),
@@ -110,6 +114,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::UpdateEventSourceMapping>(),
     Entry::of::<op::UpdateFunctionCode>(),
     Entry::of::<op::UpdateFunctionConfiguration>(),
+    Entry::of::<op::UpdateFunctionEventInvokeConfig>(),
 ];
 
 /// Operations that the front serves itself, on the hot path.

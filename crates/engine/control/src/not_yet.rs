@@ -12,10 +12,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "DeleteCodeSigningConfig", reason: "code signing is not available yet" },
     NotYet { name: "DeleteDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "DeleteFunctionCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet {
-        name: "DeleteFunctionEventInvokeConfig",
-        reason: "asynchronous invocation is not available yet",
-    },
     NotYet { name: "DeleteFunctionUrlConfig", reason: "function URLs are not available yet" },
     NotYet { name: "DeleteLayerVersion", reason: "layers are not available yet" },
     NotYet { name: "GetCapacityProvider", reason: "managed instances are not available yet" },
@@ -24,7 +20,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "GetDurableExecutionHistory", reason: "durable functions are not available yet" },
     NotYet { name: "GetDurableExecutionState", reason: "durable functions are not available yet" },
     NotYet { name: "GetFunctionCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet { name: "GetFunctionEventInvokeConfig", reason: "asynchronous invocation is not available yet" },
     NotYet {
         name: "GetFunctionScalingConfig",
         reason: "reserved and provisioned concurrency are not available yet",
@@ -41,7 +36,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "ListCapacityProviders", reason: "managed instances are not available yet" },
     NotYet { name: "ListCodeSigningConfigs", reason: "code signing is not available yet" },
     NotYet { name: "ListDurableExecutionsByFunction", reason: "durable functions are not available yet" },
-    NotYet { name: "ListFunctionEventInvokeConfigs", reason: "asynchronous invocation is not available yet" },
     NotYet { name: "ListFunctionUrlConfigs", reason: "function URLs are not available yet" },
     NotYet {
         name: "ListFunctionVersionsByCapacityProvider",
@@ -53,7 +47,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "PauseDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "PublishLayerVersion", reason: "layers are not available yet" },
     NotYet { name: "PutFunctionCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet { name: "PutFunctionEventInvokeConfig", reason: "asynchronous invocation is not available yet" },
     NotYet {
         name: "PutFunctionScalingConfig",
         reason: "reserved and provisioned concurrency are not available yet",
@@ -69,9 +62,5 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "StopDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "UpdateCapacityProvider", reason: "managed instances are not available yet" },
     NotYet { name: "UpdateCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet {
-        name: "UpdateFunctionEventInvokeConfig",
-        reason: "asynchronous invocation is not available yet",
-    },
     NotYet { name: "UpdateFunctionUrlConfig", reason: "function URLs are not available yet" },
 ];
