@@ -107,6 +107,12 @@ impl Front {
     async fn answer(&self, request: Request<Incoming>, local: &str) -> Response<Bytes> {
         let (head, body) = request.into_parts();
         let request_id = RequestId::from_random(self.parts.random.bytes16());
+        if route::is_function_url(&head) {
+            let reason =
+                "a function URL can be configured and not called; call Invoke on its function".into();
+            let fault = Fault::NotImplemented { operation: "InvokeFunctionUrl", reason };
+            return (self.parts.lambda_fault)(&fault, &request_id);
+        }
         let identity = route::identify(&head, &self.parts.default_scope);
         if route::is_invoke(&head, &identity) {
             return invoke::answer(self, head, body, identity, request_id).await;

@@ -103,6 +103,14 @@ pub fn host(head: &Parts) -> Option<&str> {
     head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok())
 }
 
+/// Whether a request is for a function's URL: `<id>.lambda-url.<region>.…`. Its path and headers are the function's, so
+/// this comes before anything else that a request could be taken for.
+pub(crate) fn is_function_url(head: &Parts) -> bool {
+    let mut labels = host(head).unwrap_or_default().splitn(4, '.');
+    let (id, service) = (labels.next(), labels.next());
+    labels.next().is_some() && id.is_some_and(|id| !id.is_empty()) && service == Some("lambda-url")
+}
+
 /// A query parameter, decoded.
 pub fn query_value(head: &Parts, name: &str) -> Option<String> {
     head.uri.query()?.split('&').find_map(|pair| {
@@ -167,6 +175,20 @@ mod tests {
         assert_eq!(service("POST", "/", &[form]).as_deref(), Some("sts"));
         assert_eq!(service("GET", "/_lambent/health", &[]).as_deref(), Some("_lambent"));
         assert_eq!(service("GET", "/bucket/key", &[]), None);
+    }
+
+    #[test]
+    fn a_function_url_is_known_by_its_host_alone() {
+        let is_url = |host: &str| {
+            is_function_url(&head("POST", "/2015-03-31/functions/f/invocations", &[("host", host)]))
+        };
+        assert!(is_url("abc.lambda-url.us-east-1.on.aws"));
+        assert!(is_url("abc.lambda-url.us-east-1.localhost:9001"));
+        assert!(!is_url("lambda.us-east-1.amazonaws.com"));
+        assert!(!is_url("lambda-url.us-east-1.on.aws"));
+        assert!(!is_url("abc.lambda-url"));
+        assert!(!is_url("127.0.0.1:9001"));
+        assert!(!is_function_url(&head("GET", "/", &[])));
     }
 
     #[test]

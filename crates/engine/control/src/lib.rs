@@ -74,11 +74,13 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::CreateAlias>(),
     Entry::of::<op::CreateEventSourceMapping>(),
     Entry::of::<op::CreateFunction>(),
+    Entry::of::<op::CreateFunctionUrlConfig>(),
     Entry::of::<op::DeleteAlias>(),
     Entry::of::<op::DeleteEventSourceMapping>(),
     Entry::of::<op::DeleteFunction>(),
     Entry::of::<op::DeleteFunctionConcurrency>(),
     Entry::of::<op::DeleteFunctionEventInvokeConfig>(),
+    Entry::of::<op::DeleteFunctionUrlConfig>(),
     Entry::of::<op::DeleteProvisionedConcurrencyConfig>(),
     Entry::of::<op::DeleteResourcePolicy>(),
     Entry::of::<op::GetAccountSettings>(),
@@ -89,6 +91,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::GetFunctionConfiguration>(),
     Entry::of::<op::GetFunctionEventInvokeConfig>(),
     Entry::of::<op::GetFunctionRecursionConfig>(),
+    Entry::of::<op::GetFunctionUrlConfig>(),
     Entry::of::<op::GetPolicy>(),
     Entry::of::<op::GetProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetResourcePolicy>(),
@@ -96,6 +99,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::ListAliases>(),
     Entry::of::<op::ListEventSourceMappings>(),
     Entry::of::<op::ListFunctionEventInvokeConfigs>(),
+    Entry::of::<op::ListFunctionUrlConfigs>(),
     Entry::of::<op::ListFunctions>(),
     Entry::of::<op::ListProvisionedConcurrencyConfigs>(),
     Entry::of::<op::ListTags>(),
@@ -115,6 +119,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::UpdateFunctionCode>(),
     Entry::of::<op::UpdateFunctionConfiguration>(),
     Entry::of::<op::UpdateFunctionEventInvokeConfig>(),
+    Entry::of::<op::UpdateFunctionUrlConfig>(),
 ];
 
 /// Operations that the front serves itself, on the hot path.
