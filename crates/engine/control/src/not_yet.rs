@@ -2,26 +2,25 @@
 
 use lambent_api_kit::NotYet;
 
+/// Nothing that these work on can exist.
+const DURABLE: &str = "no function can be durable here, because CreateFunction refuses DurableConfig, so there are no executions; keep state in a workflow service of your own and call the function with Invoke";
+const MANAGED_INSTANCES: &str = "functions run in sandboxes on this machine, and there are no EC2 instances to manage; use provisioned concurrency to keep environments ready";
+
 pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "AddLayerVersionPermission", reason: "layers are not available yet" },
-    NotYet { name: "CheckpointDurableExecution", reason: "durable functions are not available yet" },
-    NotYet { name: "CreateCapacityProvider", reason: "managed instances are not available yet" },
+    NotYet { name: "CheckpointDurableExecution", reason: DURABLE },
+    NotYet { name: "CreateCapacityProvider", reason: MANAGED_INSTANCES },
     NotYet { name: "CreateCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet { name: "DeleteCapacityProvider", reason: "managed instances are not available yet" },
+    NotYet { name: "DeleteCapacityProvider", reason: MANAGED_INSTANCES },
     NotYet { name: "DeleteCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet { name: "DeleteDurableExecution", reason: "durable functions are not available yet" },
+    NotYet { name: "DeleteDurableExecution", reason: DURABLE },
     NotYet { name: "DeleteFunctionCodeSigningConfig", reason: "code signing is not available yet" },
     NotYet { name: "DeleteLayerVersion", reason: "layers are not available yet" },
-    NotYet { name: "GetCapacityProvider", reason: "managed instances are not available yet" },
     NotYet { name: "GetCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet { name: "GetDurableExecution", reason: "durable functions are not available yet" },
-    NotYet { name: "GetDurableExecutionHistory", reason: "durable functions are not available yet" },
-    NotYet { name: "GetDurableExecutionState", reason: "durable functions are not available yet" },
+    NotYet { name: "GetDurableExecution", reason: DURABLE },
+    NotYet { name: "GetDurableExecutionHistory", reason: DURABLE },
+    NotYet { name: "GetDurableExecutionState", reason: DURABLE },
     NotYet { name: "GetFunctionCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet {
-        name: "GetFunctionScalingConfig",
-        reason: "reserved and provisioned concurrency are not available yet",
-    },
     NotYet { name: "GetLayerVersion", reason: "layers are not available yet" },
     NotYet { name: "GetLayerVersionByArn", reason: "layers are not available yet" },
     NotYet { name: "GetLayerVersionPolicy", reason: "layers are not available yet" },
@@ -30,32 +29,19 @@ pub(crate) const NOT_YET: &[NotYet] = &[
         name: "InvokeWithResponseStream",
         reason: "response streaming is not available yet; use Invoke",
     },
-    NotYet { name: "ListCapacityProviders", reason: "managed instances are not available yet" },
     NotYet { name: "ListCodeSigningConfigs", reason: "code signing is not available yet" },
-    NotYet { name: "ListDurableExecutionsByFunction", reason: "durable functions are not available yet" },
-    NotYet {
-        name: "ListFunctionVersionsByCapacityProvider",
-        reason: "managed instances are not available yet",
-    },
     NotYet { name: "ListFunctionsByCodeSigningConfig", reason: "code signing is not available yet" },
     NotYet { name: "ListLayerVersions", reason: "layers are not available yet" },
     NotYet { name: "ListLayers", reason: "layers are not available yet" },
-    NotYet { name: "PauseDurableExecution", reason: "durable functions are not available yet" },
+    NotYet { name: "PauseDurableExecution", reason: DURABLE },
     NotYet { name: "PublishLayerVersion", reason: "layers are not available yet" },
     NotYet { name: "PutFunctionCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet {
-        name: "PutFunctionScalingConfig",
-        reason: "reserved and provisioned concurrency are not available yet",
-    },
     NotYet { name: "RemoveLayerVersionPermission", reason: "layers are not available yet" },
-    NotYet { name: "ResumeDurableExecution", reason: "durable functions are not available yet" },
-    NotYet { name: "SendDurableExecutionCallbackFailure", reason: "durable functions are not available yet" },
-    NotYet {
-        name: "SendDurableExecutionCallbackHeartbeat",
-        reason: "durable functions are not available yet",
-    },
-    NotYet { name: "SendDurableExecutionCallbackSuccess", reason: "durable functions are not available yet" },
-    NotYet { name: "StopDurableExecution", reason: "durable functions are not available yet" },
-    NotYet { name: "UpdateCapacityProvider", reason: "managed instances are not available yet" },
+    NotYet { name: "ResumeDurableExecution", reason: DURABLE },
+    NotYet { name: "SendDurableExecutionCallbackFailure", reason: DURABLE },
+    NotYet { name: "SendDurableExecutionCallbackHeartbeat", reason: DURABLE },
+    NotYet { name: "SendDurableExecutionCallbackSuccess", reason: DURABLE },
+    NotYet { name: "StopDurableExecution", reason: DURABLE },
+    NotYet { name: "UpdateCapacityProvider", reason: MANAGED_INSTANCES },
     NotYet { name: "UpdateCodeSigningConfig", reason: "code signing is not available yet" },
 ];

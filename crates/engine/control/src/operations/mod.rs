@@ -1,14 +1,17 @@
 //! One file per operation; operations that read, set and delete one setting share a file where they share its rules.
 
 mod aliases;
+mod capacity_providers;
 mod create_alias;
 mod create_event_source_mapping;
 mod create_function;
 mod create_function_url_config;
 mod delete_function;
+mod durable_executions;
 mod event_invoke_configs;
 mod event_source_mappings;
 mod function_concurrency;
+mod function_scaling_config;
 mod function_urls;
 mod get_account_settings;
 mod get_function;
