@@ -26,6 +26,10 @@ PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_-]*(?::[^{}]*)?)\}")
 NAMED = ("function", "layer", "name")
 
 
+class Uncaptured(Exception):
+    """What is neither a placeholder nor a value that a step has captured."""
+
+
 def package(name):
     """The zip of a directory below packages/, the same bytes every time."""
     root = PACKAGES / name
@@ -106,4 +110,4 @@ class Values:
         if word == "repeat":
             what, _, times = rest.rpartition(":")
             return what * int(times)
-        raise KeyError("{%s} is neither a placeholder nor captured" % text)
+        raise Uncaptured(text)

@@ -11,7 +11,7 @@ import botocore.eventstream
 import botocore.exceptions
 import botocore.response
 from matching import UUID, Matcher, shown
-from placeholders import Values
+from placeholders import Uncaptured, Values
 
 #: Longest wait of a step; a server that needs it is broken.
 PATIENCE_S = 60
@@ -35,29 +35,33 @@ class Run:
         """Runs all steps. `pending` are the steps that are known to differ; the names of those that do are returned."""
         differing = set()
         for index, step in enumerate(self.case.get("setup", []), 1):
-            self.one(step, "setup %d" % index, quiet=True)
+            self.one(step, "setup %d" % index)
         for index, step in enumerate(self.case["steps"], 1):
             name = step_name(step, index)
             try:
                 self.one(step, "step %d" % index)
+            except Uncaptured as unknown:
+                raise Difference("step %d needs %s, which no earlier step has captured" % (index, unknown)) from None
             except Difference:
                 if name not in pending:
                     raise
                 differing.add(name)
         return differing
 
-    def one(self, step, where, quiet=False):
+    def one(self, step, where):
         args = self.values.fill(step.get("args", {}))
         if "wait" in step:
-            return self.wait(step, args)
+            return self.wait(step, args, where)
         if "until" in step:
             return self.until(step, args, where)
         answer = self.answer(step, args)
-        self.capture(step, answer)
+        uncaptured = self.capture(step, answer)
         if "expect" in step:
             self.check(step, args, answer, where)
-        elif not step.get("may_fail") and ("Error" in answer or answer.get("status", 200) >= 400):
+        elif "Error" in answer or answer.get("status", 200) >= 400:
             raise Difference("%s, %s was refused: %s" % (where, said(step, args), shown(answer)))
+        if uncaptured:
+            raise Difference("%s, %s: the answer has no %s: %s" % (where, said(step, args), ", ".join(uncaptured), shown(answer)))
 
     def check(self, step, args, answer, where):
         for name, key in step.get("sort", {}).items():
@@ -71,20 +75,30 @@ class Run:
         raise Difference("%s, %s:\n  %s" % (where, said(step, args), "\n  ".join(told(step["expect"], answer) or found)))
 
     def capture(self, step, answer):
+        """Keeps values for later steps; which of them the answer doesn't have is returned."""
+        missing = []
         for name, path in step.get("capture", {}).items():
             value = answer
-            for part in path.split("."):
-                value = value[int(part) if isinstance(value, list) else part]
-            self.values.captured[name] = value
+            try:
+                for part in path.split("."):
+                    value = value[int(part) if isinstance(value, list) else part]
+            except (KeyError, IndexError, TypeError):
+                missing.append(path)
+            else:
+                self.values.captured[name] = value
+        return missing
 
     def client(self, step):
         region = self.values.fill(step.get("region", self.values.region))
         account = self.values.fill(step.get("account", self.values.account))
         return self.clients(step.get("service", "lambda"), account, region)
 
-    def wait(self, step, args):
+    def wait(self, step, args, where):
         waiter = self.client(step).get_waiter(step["wait"])
-        waiter.wait(**args, WaiterConfig={"Delay": POLL_S, "MaxAttempts": int(PATIENCE_S / POLL_S)})
+        try:
+            waiter.wait(**args, WaiterConfig={"Delay": POLL_S, "MaxAttempts": int(PATIENCE_S / POLL_S)})
+        except botocore.exceptions.WaiterError as error:
+            raise Difference("%s, %s: %s" % (where, said(step, args), error)) from None
 
     def until(self, step, args, where):
         """Asks again and again until the answer has the members of `until`."""
