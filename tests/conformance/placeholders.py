@@ -9,6 +9,7 @@
 `{zeros:9999}`                             the bytes of a zip of one file of so many zeros (alone in its string)
 `{hex:00ff}`                               bytes (alone in its string)
 `{repeat:x:4096}`                          4096 times "x"
+`{host:url}`                               the host of a captured URL
 `{anything else}`                          a captured value
 """
 
@@ -17,6 +18,7 @@ import hashlib
 import io
 import pathlib
 import re
+import urllib.parse
 import uuid
 import zipfile
 
@@ -90,6 +92,8 @@ class Values:
         }
         if text in simple:
             return simple[text]
+        if word == "host":
+            return urllib.parse.urlsplit(self.one(rest)).netloc
         return self.made(word, rest, text)
 
     @staticmethod
