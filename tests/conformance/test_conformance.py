@@ -13,6 +13,7 @@ import boto3
 import botocore.config
 import cases
 import pytest
+from bucket import Bucket
 from running import Difference, Run, step_name
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -60,17 +61,19 @@ def servers():
     """Servers by their options: most cases share the one without any."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="lambent-conformance-"))
     before = set(E2E.leftovers())
+    bucket = Bucket()
     started = {}
 
     def server(options):
         if options not in started:
             own = directory / ("server-%d" % len(started))
             own.mkdir()
-            started[options] = Clients(E2E.Server(own, *options).start())
+            started[options] = Clients(E2E.Server(own, "--s3-endpoint", bucket.url, *options).start())
         return started[options]
 
     yield server
     codes = [clients.server.stop() for clients in started.values()]
+    bucket.stop()
     assert not any(codes), codes
     E2E.wait_for(lambda: not set(E2E.leftovers()) - before, "everything is gone")
     shutil.rmtree(directory, ignore_errors=True)
