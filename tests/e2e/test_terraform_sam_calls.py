@@ -19,7 +19,6 @@ ARN = "arn:aws:lambda:us-east-1:%s:function:%%s" % ACCOUNT
 #: What is known to fail, and why; a test that passes has to come off.
 PENDING = {
     "aws_lambda_function": "code signing is not available yet",
-    "aws_lambda_alias": "a path with an ARN and something behind it is routed to GetFunction",
     "aws_lambda_permission": "resource policies are not available yet",
     "aws_lambda_layer_version": "layers are not available yet",
     "aws_lambda_function_url": "function URLs are not available yet",
