@@ -116,3 +116,36 @@ def test_pending_names_cases_and_steps_that_exist():
 def test_no_two_cases_have_one_name():
     ids = [case["id"] for case in CASES]
     assert len(ids) == len(set(ids))
+
+
+def unknown_members(shape, value, at):
+    """Members that a case writes and the model doesn't have: mistakes of the case, which no answer would show."""
+    if shape is None:
+        yield from (at + "." + name for name in value)
+    elif shape.type_name == "structure" and isinstance(value, dict):
+        for name, item in value.items():
+            if name in shape.members:
+                yield from unknown_members(shape.members[name], item, "%s.%s" % (at, name))
+            else:
+                yield "%s.%s" % (at, name)
+    elif shape.type_name == "list" and isinstance(value, list):
+        for item in value:
+            yield from unknown_members(shape.member, item, at)
+
+
+def test_cases_write_members_that_the_model_has():
+    client = Clients.session.client("lambda", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    operations = client.meta.method_to_api_mapping
+    unknown = []
+    for case in CASES:
+        for index, step in enumerate(case.get("setup", []) + case["steps"], 1):
+            if "call" not in step:
+                continue
+            model = client.meta.service_model.operation_model(operations[step["call"]])
+            at = "%s, step %d" % (case["id"], index)
+            unknown += unknown_members(model.input_shape, step.get("args", {}), at + " args")
+            for expected in filter(None, [step.get("expect"), step.get("or")]):
+                if "Error" not in expected:
+                    answer = {name: value for name, value in expected.items() if name != "ResponseMetadata"}
+                    unknown += unknown_members(model.output_shape, answer, at + " expect")
+    assert not unknown
