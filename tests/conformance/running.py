@@ -117,7 +117,7 @@ class Run:
         client = self.client(step)
         if "paginate" in step:
             pages = client.get_paginator(step["call"]).paginate(**args, PaginationConfig=step["paginate"])
-            return pages.build_full_result()
+            return plain(pages.build_full_result())
         try:
             answer = getattr(client, step["call"])(**args)
         except botocore.exceptions.ClientError as error:
