@@ -35,11 +35,11 @@ lint: ## Formatting, generated code, arrows, sizes, clippy
 unit: ## Tests of the crates
 	$(CARGO) test --workspace --quiet
 
-e2e: $(VENV)/installed ## The real binary with real clients
+e2e: $(VENV)/installed ## The real binary with real clients, and its answers beside AWS's
 	$(CARGO) build --package lambent
 	target/debug/lambent runtime install
 	tests/aws-cli-v2 $(CACHE)
-	$(VENV)/bin/python -m pytest -q tests/e2e
+	$(VENV)/bin/python -m pytest -q tests/e2e tests/conformance
 
 fuzz: ## Look for inputs that break a parser, FUZZ_SECONDS for each (nightly)
 	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "nightly Rust is missing: rustup toolchain install nightly"; exit 1; }
