@@ -6,6 +6,7 @@ mod not_yet;
 mod operations;
 mod package;
 mod paging;
+mod policy;
 mod settings;
 mod shown;
 mod target;
