@@ -2,6 +2,7 @@
 
 mod activation;
 mod change;
+mod layers;
 mod not_yet;
 mod operations;
 mod package;
@@ -69,11 +70,13 @@ pub const REGISTRY: Registry<Control, Fault> = Registry {
 };
 
 const OPERATIONS: &[Entry<Control, Fault>] = &[
+    Entry::of::<op::AddLayerVersionPermission>(),
     Entry::of::<op::CreateAlias>(),
     Entry::of::<op::CreateFunction>(),
     Entry::of::<op::DeleteAlias>(),
     Entry::of::<op::DeleteFunction>(),
     Entry::of::<op::DeleteFunctionConcurrency>(),
+    Entry::of::<op::DeleteLayerVersion>(),
     Entry::of::<op::DeleteProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetAccountSettings>(),
     Entry::of::<op::GetAlias>(),
@@ -81,18 +84,25 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::GetFunctionConcurrency>(),
     Entry::of::<op::GetFunctionConfiguration>(),
     Entry::of::<op::GetFunctionRecursionConfig>(),
+    Entry::of::<op::GetLayerVersion>(),
+    Entry::of::<op::GetLayerVersionByArn>(),
+    Entry::of::<op::GetLayerVersionPolicy>(),
     Entry::of::<op::GetProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetRuntimeManagementConfig>(),
     Entry::of::<op::ListAliases>(),
     Entry::of::<op::ListFunctions>(),
+    Entry::of::<op::ListLayerVersions>(),
+    Entry::of::<op::ListLayers>(),
     Entry::of::<op::ListProvisionedConcurrencyConfigs>(),
     Entry::of::<op::ListTags>(),
     Entry::of::<op::ListVersionsByFunction>(),
+    Entry::of::<op::PublishLayerVersion>(),
     Entry::of::<op::PublishVersion>(),
     Entry::of::<op::PutFunctionConcurrency>(),
     Entry::of::<op::PutFunctionRecursionConfig>(),
     Entry::of::<op::PutProvisionedConcurrencyConfig>(),
     Entry::of::<op::PutRuntimeManagementConfig>(),
+    Entry::of::<op::RemoveLayerVersionPermission>(),
     Entry::of::<op::TagResource>(),
     Entry::of::<op::UntagResource>(),
     Entry::of::<op::UpdateAlias>(),

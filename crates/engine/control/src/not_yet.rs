@@ -3,7 +3,6 @@
 use lambent_api_kit::NotYet;
 
 pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet { name: "AddLayerVersionPermission", reason: "layers are not available yet" },
     NotYet { name: "AddPermission", reason: "resource policies are not available yet" },
     NotYet { name: "CheckpointDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "CreateCapacityProvider", reason: "managed instances are not available yet" },
@@ -20,7 +19,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
         reason: "asynchronous invocation is not available yet",
     },
     NotYet { name: "DeleteFunctionUrlConfig", reason: "function URLs are not available yet" },
-    NotYet { name: "DeleteLayerVersion", reason: "layers are not available yet" },
     NotYet { name: "DeleteResourcePolicy", reason: "resource policies are not available yet" },
     NotYet { name: "GetCapacityProvider", reason: "managed instances are not available yet" },
     NotYet { name: "GetCodeSigningConfig", reason: "code signing is not available yet" },
@@ -35,9 +33,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
         reason: "reserved and provisioned concurrency are not available yet",
     },
     NotYet { name: "GetFunctionUrlConfig", reason: "function URLs are not available yet" },
-    NotYet { name: "GetLayerVersion", reason: "layers are not available yet" },
-    NotYet { name: "GetLayerVersionByArn", reason: "layers are not available yet" },
-    NotYet { name: "GetLayerVersionPolicy", reason: "layers are not available yet" },
     NotYet { name: "GetPolicy", reason: "resource policies are not available yet" },
     NotYet { name: "GetResourcePolicy", reason: "resource policies are not available yet" },
     NotYet { name: "InvokeAsync", reason: "asynchronous invocation is not available yet" },
@@ -56,10 +51,7 @@ pub(crate) const NOT_YET: &[NotYet] = &[
         reason: "managed instances are not available yet",
     },
     NotYet { name: "ListFunctionsByCodeSigningConfig", reason: "code signing is not available yet" },
-    NotYet { name: "ListLayerVersions", reason: "layers are not available yet" },
-    NotYet { name: "ListLayers", reason: "layers are not available yet" },
     NotYet { name: "PauseDurableExecution", reason: "durable functions are not available yet" },
-    NotYet { name: "PublishLayerVersion", reason: "layers are not available yet" },
     NotYet { name: "PutFunctionCodeSigningConfig", reason: "code signing is not available yet" },
     NotYet { name: "PutFunctionEventInvokeConfig", reason: "asynchronous invocation is not available yet" },
     NotYet {
@@ -67,7 +59,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
         reason: "reserved and provisioned concurrency are not available yet",
     },
     NotYet { name: "PutResourcePolicy", reason: "resource policies are not available yet" },
-    NotYet { name: "RemoveLayerVersionPermission", reason: "layers are not available yet" },
     NotYet { name: "RemovePermission", reason: "resource policies are not available yet" },
     NotYet { name: "ResumeDurableExecution", reason: "durable functions are not available yet" },
     NotYet { name: "SendDurableExecutionCallbackFailure", reason: "durable functions are not available yet" },

@@ -59,7 +59,7 @@ fn write(operation: &str, key: &str) -> String {
 }
 
 fn read(operation: &str, marker: &str) -> Option<String> {
-    if !marker.is_ascii() || marker.len() % 2 != 0 {
+    if !marker.is_ascii() || !marker.len().is_multiple_of(2) {
         return None;
     }
     let bytes: Option<Vec<u8>> =

@@ -1,17 +1,24 @@
 //! One file per operation; operations that read, set and delete one setting share a file where they share its rules.
 
+mod add_layer_version_permission;
 mod aliases;
 mod create_alias;
 mod create_function;
 mod delete_function;
+mod delete_layer_version;
 mod function_concurrency;
 mod get_account_settings;
 mod get_function;
 mod get_function_configuration;
+mod get_layer_version;
+mod layer_version_policy;
 mod list_aliases;
 mod list_functions;
+mod list_layer_versions;
+mod list_layers;
 mod list_versions_by_function;
 mod provisioned_concurrency;
+mod publish_layer_version;
 mod publish_version;
 mod put_provisioned_concurrency_config;
 mod recursion_config;
