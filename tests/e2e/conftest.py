@@ -84,7 +84,7 @@ class Server:
         )
         return boto3.client(
             service, endpoint_url=self.url, region_name=options.pop("region_name", "us-east-1"),
-            aws_access_key_id="test", aws_secret_access_key="test", config=config, **options,
+            aws_access_key_id=options.pop("account", "test"), aws_secret_access_key="test", config=config, **options,
         )
 
     @property
