@@ -2,6 +2,7 @@
 
 mod activation;
 mod change;
+mod code_signing;
 mod layers;
 mod not_yet;
 mod operations;
@@ -72,15 +73,20 @@ pub const REGISTRY: Registry<Control, Fault> = Registry {
 const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::AddLayerVersionPermission>(),
     Entry::of::<op::CreateAlias>(),
+    Entry::of::<op::CreateCodeSigningConfig>(),
     Entry::of::<op::CreateFunction>(),
     Entry::of::<op::DeleteAlias>(),
+    Entry::of::<op::DeleteCodeSigningConfig>(),
     Entry::of::<op::DeleteFunction>(),
+    Entry::of::<op::DeleteFunctionCodeSigningConfig>(),
     Entry::of::<op::DeleteFunctionConcurrency>(),
     Entry::of::<op::DeleteLayerVersion>(),
     Entry::of::<op::DeleteProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetAccountSettings>(),
     Entry::of::<op::GetAlias>(),
+    Entry::of::<op::GetCodeSigningConfig>(),
     Entry::of::<op::GetFunction>(),
+    Entry::of::<op::GetFunctionCodeSigningConfig>(),
     Entry::of::<op::GetFunctionConcurrency>(),
     Entry::of::<op::GetFunctionConfiguration>(),
     Entry::of::<op::GetFunctionRecursionConfig>(),
@@ -90,7 +96,9 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::GetProvisionedConcurrencyConfig>(),
     Entry::of::<op::GetRuntimeManagementConfig>(),
     Entry::of::<op::ListAliases>(),
+    Entry::of::<op::ListCodeSigningConfigs>(),
     Entry::of::<op::ListFunctions>(),
+    Entry::of::<op::ListFunctionsByCodeSigningConfig>(),
     Entry::of::<op::ListLayerVersions>(),
     Entry::of::<op::ListLayers>(),
     Entry::of::<op::ListProvisionedConcurrencyConfigs>(),
@@ -98,6 +106,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::ListVersionsByFunction>(),
     Entry::of::<op::PublishLayerVersion>(),
     Entry::of::<op::PublishVersion>(),
+    Entry::of::<op::PutFunctionCodeSigningConfig>(),
     Entry::of::<op::PutFunctionConcurrency>(),
     Entry::of::<op::PutFunctionRecursionConfig>(),
     Entry::of::<op::PutProvisionedConcurrencyConfig>(),
@@ -106,6 +115,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
     Entry::of::<op::TagResource>(),
     Entry::of::<op::UntagResource>(),
     Entry::of::<op::UpdateAlias>(),
+    Entry::of::<op::UpdateCodeSigningConfig>(),
     Entry::of::<op::UpdateFunctionCode>(),
     Entry::of::<op::UpdateFunctionConfiguration>(),
 ];

@@ -2,10 +2,13 @@
 
 mod add_layer_version_permission;
 mod aliases;
+mod code_signing_configs;
 mod create_alias;
+mod create_code_signing_config;
 mod create_function;
 mod delete_function;
 mod delete_layer_version;
+mod function_code_signing_config;
 mod function_concurrency;
 mod get_account_settings;
 mod get_function;
@@ -14,6 +17,7 @@ mod get_layer_version;
 mod layer_version_policy;
 mod list_aliases;
 mod list_functions;
+mod list_functions_by_code_signing_config;
 mod list_layer_versions;
 mod list_layers;
 mod list_versions_by_function;
