@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use lambent_domain::{CodeSha256, FunctionKey};
+use lambent_domain::CodeSha256;
 use lambent_kit::clock::Clock;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::code::CodeStore;
@@ -75,7 +75,7 @@ fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>
 
 /// So that the signer can be handed to the control plane.
 impl lambent_ports::code::CodeLinks for CodeLinks {
-    fn link(&self, base_url: &str, function: &FunctionKey, sha256: CodeSha256) -> String {
-        self.sign(base_url, function, sha256)
+    fn link(&self, base_url: &str, name: &str, sha256: CodeSha256) -> String {
+        self.sign(base_url, name, sha256)
     }
 }

@@ -60,8 +60,9 @@ pub trait CodeStore: Send + Sync {
     async fn sweep(&self, keep: &[CodeSha256], keep_merged: &[Vec<CodeSha256>]) -> Result<(), CodeError>;
 }
 
-/// Makes download links for packages (`Code.Location`).
+/// Makes download links for packages (`Code.Location`, `Content.Location`).
 pub trait CodeLinks: Send + Sync {
     /// A URL below `base_url` from which the zip can be downloaded for ten minutes, without credentials.
-    fn link(&self, base_url: &str, function: &lambent_domain::FunctionKey, sha256: CodeSha256) -> String;
+    /// `name` is the function's or layer's own, for whoever reads the URL.
+    fn link(&self, base_url: &str, name: &str, sha256: CodeSha256) -> String;
 }

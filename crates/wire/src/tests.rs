@@ -4,7 +4,7 @@ use lambent_kit::smithy::http_binding::Request;
 use lambent_kit::smithy::{Operation, Refused, router};
 use proptest::prelude::*;
 
-use crate::lambda::operations::{CreateFunction, ListFunctions, UntagResource};
+use crate::lambda::operations::{CreateFunction, ListFunctions, PublishLayerVersion, UntagResource};
 use crate::{lambda, logs, sts};
 
 fn decode<O: Operation>(
@@ -155,4 +155,13 @@ fn error_members_are_spelled_as_the_service_spells_them() {
     assert_eq!(spelled("ResourceNotFoundException"), (404, "Message"));
     assert_eq!(spelled("ResourceConflictException"), (409, "message"));
     assert_eq!(spelled("RequestEntityTooLargeException"), (413, "Message"));
+}
+
+#[test]
+fn runtimes_of_layers_are_reported_bare_and_before_architectures() {
+    let body = r#"{"Content": {}, "CompatibleRuntimes": ["x", "python3.12"], "CompatibleArchitectures": ["z80", "x86_64"]}"#;
+    let refused = decode::<PublishLayerVersion>(&[("LayerName", "l".into())], "", body).unwrap_err();
+    let Refused::Validation(text) = refused else { panic!("{refused:?}") };
+    assert!(text.starts_with("2 validation errors detected: Value '[x, python3.12]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, python3.14, "), "{text}");
+    assert!(text.ends_with(", java8.al2]; Value '[z80, x86_64]' at 'compatibleArchitectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]"), "{text}");
 }

@@ -181,13 +181,14 @@ impl Writer<'_> {
             "blob" => ("BlobShape".to_owned(), "BlobShape".to_owned()),
             "list" => {
                 let item = of("member")?;
+                let list = if shape["bare"].as_bool() == Some(true) { "BareListShape" } else { "ListShape" };
                 let value = format!(
-                    "ListShape {{ member: {}, min: {}, max: {} }}",
+                    "{list} {{ member: {}, min: {}, max: {} }}",
                     self.codec(item),
                     bound("min"),
                     bound("max")
                 );
-                (format!("ListShape<{}>", self.codec_type(item)?), value)
+                (format!("{list}<{}>", self.codec_type(item)?), value)
             }
             "map" => {
                 let (key, item) = (of("key")?, of("value")?);

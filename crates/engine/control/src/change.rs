@@ -24,6 +24,15 @@ impl Control {
         target: &Target,
         change: impl Fn(&mut Function) -> Result<T, Fault>,
     ) -> Result<(Function, T), Fault> {
+        self.change_if(target, |_| Ok(()), |function, _| change(function), store_fault).await
+    }
+
+    /// Changes a function together with other records, or only while they are what they were.
+    pub(crate) async fn change_with<T>(
+        &self,
+        target: &Target,
+        change: impl Fn(&mut Function, &mut Vec<Write>) -> Result<T, Fault>,
+    ) -> Result<(Function, T), Fault> {
         self.change_if(target, |_| Ok(()), change, store_fault).await
     }
 
@@ -34,22 +43,24 @@ impl Control {
         change: impl Fn(&mut Function) -> Result<T, Fault>,
         refused: impl Fn(StoreError) -> Fault,
     ) -> Result<(Function, T), Fault> {
-        self.change_if(target, |_| Ok(()), change, refused).await
+        self.change_if(target, |_| Ok(()), |function, _| change(function), refused).await
     }
 
     async fn change_if<T>(
         &self,
         target: &Target,
         check: impl Fn(&Function) -> Result<(), Fault>,
-        change: impl Fn(&mut Function) -> Result<T, Fault>,
+        change: impl Fn(&mut Function, &mut Vec<Write>) -> Result<T, Fault>,
         refused: impl Fn(StoreError) -> Fault,
     ) -> Result<(Function, T), Fault> {
         for _ in 0..MAX_ATTEMPTS {
             let current = self.function(target)?;
             check(&current)?;
             let mut next = Function::clone(&current);
-            let result = change(&mut next)?;
-            match self.parts.store.commit(vec![Write::from(next.clone())]).await {
+            let mut writes = Vec::new();
+            let result = change(&mut next, &mut writes)?;
+            writes.push(Write::from(next.clone()));
+            match self.parts.store.commit(writes).await {
                 Ok(()) => return Ok((next, result)),
                 Err(StoreError::Changed) => {}
                 Err(other) => return Err(refused(other)),
@@ -65,12 +76,22 @@ impl Control {
         revision_id: Option<&str>,
         change: impl Fn(&mut Function) -> Result<T, Fault>,
     ) -> Result<(Function, T), Fault> {
+        self.update_with(target, revision_id, |function, _| change(function)).await
+    }
+
+    /// [`Control::update`] together with other records, or only while they are what they were.
+    pub(crate) async fn update_with<T>(
+        &self,
+        target: &Target,
+        revision_id: Option<&str>,
+        change: impl Fn(&mut Function, &mut Vec<Write>) -> Result<T, Fault>,
+    ) -> Result<(Function, T), Fault> {
         let check = |function: &Function| updatable(function, revision_id);
-        let change = |function: &mut Function| {
+        let change = |function: &mut Function, writes: &mut Vec<Write>| {
             function.latest.revision_id = self.new_revision();
             function.latest.last_modified = self.now();
             function.latest.last_update = Some(LastUpdate::InProgress);
-            change(function)
+            change(function, writes)
         };
         let updated = self.change_if(target, check, change, store_fault).await?;
         self.activation.spawn(target.key.clone());

@@ -9,6 +9,7 @@ use lambent_ports::blob::BlobError;
 use lambent_ports::code::{CodeError, CodeStore};
 use lambent_ports::code_source::{CodeSource, CodeSourceError, S3Object};
 use lambent_wire::lambda::operations::create_function::CreateFunctionRequest;
+use lambent_wire::lambda::operations::publish_layer_version::LayerVersionContentInput;
 use lambent_wire::lambda::operations::update_function_code::UpdateFunctionCodeRequest;
 
 /// How long S3 may take to hand out a package (judgement: clients wait a minute for the whole operation).
@@ -45,6 +46,18 @@ impl Source {
             bucket: input.s3_bucket.clone(),
             key: input.s3_key.clone(),
             version: input.s3_object_version.clone(),
+            image: false,
+            region: region.clone(),
+        }
+    }
+
+    /// What PublishLayerVersion was given.
+    pub(crate) fn of_layer(content: &LayerVersionContentInput, region: &Region) -> Self {
+        Source {
+            zip: content.zip_file.clone(),
+            bucket: content.s3_bucket.clone(),
+            key: content.s3_key.clone(),
+            version: content.s3_object_version.clone(),
             image: false,
             region: region.clone(),
         }

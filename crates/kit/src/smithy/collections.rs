@@ -68,6 +68,59 @@ impl<C: Codec> Codec for ListShape<C> {
     }
 }
 
+/// A list of words whose constraint AWS reports bare, with the whole list but without what surrounds it elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct BareListShape<C> {
+    /// Its items.
+    pub member: C,
+    /// Fewest items.
+    pub min: Option<u64>,
+    /// Most items.
+    pub max: Option<u64>,
+}
+
+impl<C: Codec> Codec for BareListShape<C> {
+    type Rust = Vec<C::Rust>;
+
+    fn decode(&self, value: Value, at: &Path<'_>, check: &mut Check) -> Self::Rust {
+        let any = ListShape { member: Unchecked(self.member), min: self.min, max: self.max };
+        let items = any.decode(value, at, check);
+        if !items.iter().all(|item| self.member.fits(item)) {
+            check.violation(&self.show(&items), at, &self.member.constraints().join(", "));
+        }
+        items
+    }
+
+    fn encode(&self, rust: &Self::Rust) -> Value {
+        Value::Array(rust.iter().map(|item| self.member.encode(item)).collect())
+    }
+
+    fn show(&self, rust: &Self::Rust) -> String {
+        let items: Vec<String> = rust.iter().map(|item| self.member.show(item)).collect();
+        format!("[{}]", items.join(", "))
+    }
+}
+
+/// An item whose constraints its list looks after.
+#[derive(Clone, Copy, Debug)]
+struct Unchecked<C>(C);
+
+impl<C: Codec> Codec for Unchecked<C> {
+    type Rust = C::Rust;
+
+    fn decode(&self, value: Value, at: &Path<'_>, check: &mut Check) -> C::Rust {
+        self.0.decode(value, at, check)
+    }
+
+    fn encode(&self, rust: &C::Rust) -> Value {
+        self.0.encode(rust)
+    }
+
+    fn show(&self, rust: &C::Rust) -> String {
+        self.0.show(rust)
+    }
+}
+
 /// A map from text.
 #[derive(Clone, Copy, Debug)]
 pub struct MapShape<C> {

@@ -13,7 +13,7 @@ mod shapes;
 mod structure;
 
 pub use check::{Check, Path, Refused};
-pub use collections::{ListShape, MapShape};
+pub use collections::{BareListShape, ListShape, MapShape};
 pub use http_binding::{Binding, Location, Protocol};
 pub use shapes::{
     BlobShape, BooleanShape, Codec, DocumentShape, DoubleShape, IntegerShape, LongShape, Pattern,

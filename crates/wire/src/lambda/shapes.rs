@@ -61,7 +61,7 @@ pub const CODE_SIGNING_POLICY: StringShape = StringShape { min: None, max: None,
 pub static RE_COLLECTION_NAME: Pattern = Pattern::new("(^(?!(system\\x2e)))(^[_a-zA-Z0-9])([^$]*)");
 pub const COLLECTION_NAME: StringShape = StringShape { min: Some(1), max: Some(57), pattern: Some(&RE_COLLECTION_NAME), values: &[], sensitive: false };
 pub const COMPATIBLE_ARCHITECTURES: ListShape<StringShape> = ListShape { member: ARCHITECTURE, min: Some(0), max: Some(2) };
-pub const COMPATIBLE_RUNTIMES: ListShape<StringShape> = ListShape { member: RUNTIME, min: Some(0), max: Some(15) };
+pub const COMPATIBLE_RUNTIMES: BareListShape<StringShape> = BareListShape { member: COMPATIBLE_RUNTIME, min: Some(0), max: Some(15) };
 pub static RE_DATABASE_NAME: Pattern = Pattern::new("[^ /\\.$\\x22]*");
 pub const DATABASE_NAME: StringShape = StringShape { min: Some(1), max: Some(63), pattern: Some(&RE_DATABASE_NAME), values: &[], sensitive: false };
 pub const DATE: TimestampShape = TimestampShape;
@@ -179,7 +179,7 @@ pub static RE_LAYER_PERMISSION_ALLOWED_ACTION: Pattern = Pattern::new("lambda:Ge
 pub const LAYER_PERMISSION_ALLOWED_ACTION: StringShape = StringShape { min: Some(0), max: Some(22), pattern: Some(&RE_LAYER_PERMISSION_ALLOWED_ACTION), values: &[], sensitive: false };
 pub static RE_LAYER_PERMISSION_ALLOWED_PRINCIPAL: Pattern = Pattern::new("\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root");
 pub const LAYER_PERMISSION_ALLOWED_PRINCIPAL: StringShape = StringShape { min: Some(0), max: Some(10000), pattern: Some(&RE_LAYER_PERMISSION_ALLOWED_PRINCIPAL), values: &[], sensitive: false };
-pub static RE_LAYER_VERSION_ARN: Pattern = Pattern::new("((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))");
+pub static RE_LAYER_VERSION_ARN: Pattern = Pattern::new("(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)");
 pub const LAYER_VERSION_ARN: StringShape = StringShape { min: Some(1), max: Some(2048), pattern: Some(&RE_LAYER_VERSION_ARN), values: &[], sensitive: false };
 pub const LAYER_VERSION_NUMBER: LongShape = LongShape { min: None, max: None };
 pub const LAYER_VERSIONS_LIST: ListShape<StructureShape<types::LayerVersionsListItem>> = ListShape { member: StructureShape::<types::LayerVersionsListItem>::new(), min: None, max: None };
@@ -362,6 +362,8 @@ pub const WAIT_OPTIONS_WAIT_SECONDS_INTEGER: IntegerShape = IntegerShape { min: 
 pub const WEIGHT: DoubleShape = DoubleShape { min: Some(0.0), max: Some(1.0) };
 pub const WORKING_DIRECTORY: StringShape = StringShape { min: Some(0), max: Some(1000), pattern: None, values: &[], sensitive: false };
 pub const X_AMZN_TRACE_ID: StringShape = StringShape { min: Some(0), max: Some(8192), pattern: None, values: &[], sensitive: false };
+pub const COMPATIBLE_RUNTIME: StringShape = StringShape { min: None, max: None, pattern: None, values: &["nodejs20.x", "python3.14", "provided.al2023", "python3.12", "python3.13", "nodejs24.x", "nodejs22.x", "java25", "python3.10", "python3.11", "java21", "ruby3.3", "ruby3.4", "ruby3.2", "python3.8", "python3.9", "java17", "nodejs16.x", "dotnet10", "dotnet8", "java11", "dotnet6", "nodejs18.x", "provided.al2", "java8.al2"], sensitive: false };
+pub const FILTER_RUNTIME: StringShape = StringShape { min: None, max: None, pattern: None, values: &["ruby3.5", "ruby2.6", "dotnetcore1.0", "python3.7", "nodejs8.10", "nasa", "ruby2.7", "python2.7-greengrass", "dotnetcore2.0", "python3.8", "java21", "dotnet6", "dotnetcore2.1", "python3.9", "java11", "nodejs6.10", "provided", "dotnetcore3.1", "dotnet8", "java25", "java17", "nodejs", "nodejs4.3", "java8.al2", "go1.x", "dotnet10", "nodejs20.x", "go1.9", "byol", "nodejs10.x", "provided.al2023", "nodejs22.x", "python3.10", "java8", "nodejs12.x", "python3.11", "nodejs24.x", "nodejs8.x", "python3.12", "nodejs14.x", "nodejs8.9", "nodejs26.x", "python3.13", "python3.14", "nodejs16.x", "python3.15", "provided.al2", "nodejs4.3-edge", "nodejs18.x", "ruby3.2", "python3.4", "ruby3.3", "ruby3.4", "ruby2.5", "python3.6", "python2.7"], sensitive: false };
 
 /// Every pattern, for a test that compiles them.
 pub static PATTERNS: &[&Pattern] = &[

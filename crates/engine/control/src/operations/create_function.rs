@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, Function, State, Version, VersionNumber};
+use lambent_domain::{Fault, Function, LayerRef, State, Version, VersionNumber};
 use lambent_ports::store::{StoreError, Write};
 use lambent_wire::lambda::operations::CreateFunction;
 use lambent_wire::lambda::operations::create_function::CreateFunctionRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
 
+use crate::layers::check_unzipped_size;
 use crate::package::Source;
 use crate::settings::{Asked, Unsupported, check_architectures, check_publish_to, check_tags};
 use crate::target::Target;
@@ -29,12 +30,14 @@ impl Handle<CreateFunction> for Control {
         check_tags(&tags)?;
         let source = Source::of_create(&input, &context.scope.region);
         let publish = input.publish == Some(true);
-        let configuration = asked(input).create(&key, &*self.parts.runtimes)?;
+        let layers = self.layers_of(input.layers.as_deref(), &context.scope)?;
+        let configuration = asked(input, layers).create(&key, &*self.parts.runtimes)?;
         // Before the package is looked at: an existing name is the cheaper answer.
         if self.parts.store.function(&key).is_some() {
             return Err(Fault::FunctionExists(key.name.to_string()));
         }
         let checked = source.check(&*self.parts.code, &*self.parts.s3).await?;
+        check_unzipped_size(checked.code_ref, &configuration.layers)?;
         let code = checked.store(&*self.parts.code).await?;
         let latest = Version {
             number: VersionNumber::Latest,
@@ -61,7 +64,7 @@ impl Handle<CreateFunction> for Control {
     }
 }
 
-fn asked(input: CreateFunctionRequest) -> Asked {
+fn asked(input: CreateFunctionRequest, layers: Option<Vec<LayerRef>>) -> Asked {
     let unsupported = Unsupported::default()
         .note("ImageConfig", input.image_config.is_some())
         .note("CodeSigningConfigArn", input.code_signing_config_arn.is_some())
@@ -71,8 +74,7 @@ fn asked(input: CreateFunctionRequest) -> Asked {
         .note("RuntimeConfig", input.runtime_config.is_some())
         .note("AcceleratorConfig", input.accelerator_config.is_some())
         .note("Code.SourceKMSKeyArn", input.code.source_kms_key_arn.is_some())
-        .note("Code.S3ObjectStorageMode", input.code.s3_object_storage_mode.as_deref() == Some("REFERENCE"))
-        .note("Layers", input.layers.is_some_and(|layers| !layers.is_empty()));
+        .note("Code.S3ObjectStorageMode", input.code.s3_object_storage_mode.as_deref() == Some("REFERENCE"));
     Asked {
         runtime: input.runtime,
         handler: input.handler,
@@ -89,7 +91,7 @@ fn asked(input: CreateFunctionRequest) -> Asked {
         tracing_config: input.tracing_config,
         file_system_configs: input.file_system_configs,
         snap_start: input.snap_start,
-        layers: None,
+        layers,
         unsupported,
     }
 }

@@ -22,7 +22,8 @@ impl Handle<GetFunction> for Control {
     ) -> Result<GetFunctionResponse, Fault> {
         let target = Target::parse(&input.function_name, input.qualifier.as_deref(), &context.scope)?;
         let (function, version) = self.version(&target)?;
-        let location = self.parts.links.link(&context.base_url, &target.key, version.code.sha256);
+        let location =
+            self.parts.links.link(&context.base_url, target.key.name.as_str(), version.code.sha256);
         let reserved = function.reserved_concurrency;
         Ok(GetFunctionResponse {
             configuration: Some(shown::full(

@@ -1,26 +1,37 @@
 //! One file per operation; operations that read, set and delete one setting share a file where they share its rules.
 
+mod add_layer_version_permission;
 mod aliases;
 mod capacity_providers;
+mod code_signing_configs;
 mod create_alias;
+mod create_code_signing_config;
 mod create_event_source_mapping;
 mod create_function;
 mod create_function_url_config;
 mod delete_function;
+mod delete_layer_version;
 mod durable_executions;
 mod event_invoke_configs;
 mod event_source_mappings;
+mod function_code_signing_config;
 mod function_concurrency;
 mod function_scaling_config;
 mod function_urls;
 mod get_account_settings;
 mod get_function;
 mod get_function_configuration;
+mod get_layer_version;
+mod layer_version_policy;
 mod list_aliases;
 mod list_functions;
+mod list_functions_by_code_signing_config;
+mod list_layer_versions;
+mod list_layers;
 mod list_versions_by_function;
 mod permissions;
 mod provisioned_concurrency;
+mod publish_layer_version;
 mod publish_version;
 mod put_event_invoke_config;
 mod put_provisioned_concurrency_config;

@@ -1,8 +1,10 @@
-//! TagResource, UntagResource, ListTags: on functions. Tagging changes a function's revision (`facts` 1.6), and nothing
-//! that runs.
+//! TagResource, UntagResource, ListTags: on functions and code-signing configurations. Tagging changes a function's
+//! revision (`facts` 1.6), and nothing that runs.
+
+use std::collections::BTreeMap;
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, Function, Scope};
+use lambent_domain::{Fault, Scope};
 use lambent_wire::lambda::operations::list_tags::{ListTagsRequest, ListTagsResponse};
 use lambent_wire::lambda::operations::tag_resource::{TagResourceRequest, TagResourceResponse};
 use lambent_wire::lambda::operations::untag_resource::{UntagResourceRequest, UntagResourceResponse};
@@ -12,6 +14,8 @@ use crate::Control;
 use crate::settings::check_tags;
 use crate::target::Target;
 
+type Tags = BTreeMap<String, String>;
+
 impl Handle<TagResource> for Control {
     type Fault = Fault;
 
@@ -20,17 +24,17 @@ impl Handle<TagResource> for Control {
         context: Context,
         input: TagResourceRequest,
     ) -> Result<TagResourceResponse, Fault> {
-        let target = tagged(&input.resource, &context.scope)?;
+        let tagged = tagged(&input.resource, &context.scope)?;
         if input.tags.is_empty() {
-            self.function(&target)?;
+            self.tags(&tagged, &context.scope)?;
             let text = "An error occurred and the request cannot be processed.";
             return Err(Fault::InvalidParameter(text.into()));
         }
-        let change = |function: &mut Function| {
-            function.tags.extend(input.tags.clone());
-            check_tags(&function.tags)
+        let change = |tags: &mut Tags| {
+            tags.extend(input.tags.clone());
+            check_tags(tags)
         };
-        self.retag(&target, change).await.map(|()| TagResourceResponse::default())
+        self.retag(&tagged, &context.scope, change).await.map(|()| TagResourceResponse::default())
     }
 }
 
@@ -42,12 +46,12 @@ impl Handle<UntagResource> for Control {
         context: Context,
         input: UntagResourceRequest,
     ) -> Result<UntagResourceResponse, Fault> {
-        let target = tagged(&input.resource, &context.scope)?;
-        let change = |function: &mut Function| {
-            function.tags.retain(|key, _| !input.tag_keys.contains(key));
+        let tagged = tagged(&input.resource, &context.scope)?;
+        let change = |tags: &mut Tags| {
+            tags.retain(|key, _| !input.tag_keys.contains(key));
             Ok(())
         };
-        self.retag(&target, change).await.map(|()| UntagResourceResponse::default())
+        self.retag(&tagged, &context.scope, change).await.map(|()| UntagResourceResponse::default())
     }
 }
 
@@ -55,36 +59,88 @@ impl Handle<ListTags> for Control {
     type Fault = Fault;
 
     async fn handle(&self, context: Context, input: ListTagsRequest) -> Result<ListTagsResponse, Fault> {
-        let target = tagged(&input.resource, &context.scope)?;
-        let function = self.function(&target)?;
-        Ok(ListTagsResponse { tags: Some(function.tags.clone()) })
+        let tagged = tagged(&input.resource, &context.scope)?;
+        Ok(ListTagsResponse { tags: Some(self.tags(&tagged, &context.scope)?) })
     }
 }
 
-/// The function of an ARN. Other resources that AWS can tag are not there.
-fn tagged(resource: &str, scope: &Scope) -> Result<Target, Fault> {
-    if !resource.contains(":function:") {
-        return Err(Fault::NotFound(format!("Resource not found: {resource}")));
+/// What tags are on.
+#[derive(Debug)]
+enum Tagged<'a> {
+    Function(Target),
+    CodeSigning(&'a str),
+}
+
+/// The resource of an ARN. Of the other kinds that AWS can tag there are none here; those that the recordings don't have
+/// are named like those that they have.
+fn tagged<'a>(arn: &'a str, scope: &Scope) -> Result<Tagged<'a>, Fault> {
+    match arn.split(':').nth(5).unwrap_or_default() {
+        "function" => {
+            let target = Target::parse(arn, None, scope)?;
+            if target.qualifier.is_some() {
+                return Err(Fault::InvalidParameter(
+                    "Tags on function aliases and versions are not supported. Please specify a function ARN."
+                        .into(),
+                ));
+            }
+            Ok(Tagged::Function(target))
+        }
+        "code-signing-config" => Ok(Tagged::CodeSigning(arn)),
+        "event-source-mapping" => Err(Fault::NotFound(format!("Event source mapping not found: {arn}"))),
+        "capacity-provider" => Err(Fault::NotFound(format!("Capacity provider not found: {arn}"))),
+        "network-connector" => Err(Fault::NotFound(format!("Network connector not found: {arn}"))),
+        _ => Err(Fault::NotFound(format!("Resource not found: {arn}"))),
     }
-    let target = Target::parse(resource, None, scope)?;
-    if target.qualifier.is_some() {
-        return Err(Fault::InvalidParameter(
-            "Tags on function aliases and versions are not supported. Please specify a function ARN.".into(),
-        ));
-    }
-    Ok(target)
 }
 
 impl Control {
+    fn tags(&self, tagged: &Tagged<'_>, scope: &Scope) -> Result<Tags, Fault> {
+        match tagged {
+            Tagged::Function(target) => Ok(self.function(target)?.tags.clone()),
+            Tagged::CodeSigning(arn) => Ok(self.code_signing(arn, scope)?.tags.clone()),
+        }
+    }
+
     async fn retag(
         &self,
-        target: &Target,
-        change: impl Fn(&mut Function) -> Result<(), Fault>,
+        tagged: &Tagged<'_>,
+        scope: &Scope,
+        change: impl Fn(&mut Tags) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let change = |function: &mut Function| {
-            function.latest.revision_id = self.new_revision();
-            change(function)
+        match tagged {
+            Tagged::Function(target) => {
+                self.change(target, |function| {
+                    function.latest.revision_id = self.new_revision();
+                    change(&mut function.tags)
+                })
+                .await?;
+            }
+            Tagged::CodeSigning(arn) => {
+                self.change_code_signing(arn, scope, |config| change(&mut config.tags)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lambent_domain::{AccountId, Region};
+
+    use super::*;
+
+    #[test]
+    fn kinds_that_are_not_here_have_awss_words() {
+        let scope = Scope {
+            account: AccountId::parse("123456789012").unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
         };
-        self.change(target, change).await.map(|_| ())
+        for (resource, words) in [
+            ("event-source-mapping:1", "Event source mapping not found: "),
+            ("capacity-provider:c", "Capacity provider not found: "),
+        ] {
+            let arn = scope.arn(resource);
+            assert_eq!(tagged(&arn, &scope).unwrap_err(), Fault::NotFound(format!("{words}{arn}")));
+        }
     }
 }

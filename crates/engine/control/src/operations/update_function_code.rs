@@ -7,6 +7,7 @@ use lambent_wire::lambda::operations::update_function_code::UpdateFunctionCodeRe
 use lambent_wire::lambda::types::FunctionConfiguration;
 
 use crate::change::updatable;
+use crate::layers::check_unzipped_size;
 use crate::package::Source;
 use crate::settings::{Unsupported, check_architectures, check_publish_to};
 use crate::target::Target;
@@ -39,6 +40,7 @@ impl Handle<UpdateFunctionCode> for Control {
         let source = Source::of_update(&input, &context.scope.region);
         let checked = source.check(&*self.parts.code, &*self.parts.s3).await?;
         let (key, arn) = (&target.key, target.key.arn());
+        check_unzipped_size(checked.code_ref, &current.latest.configuration.layers)?;
         if input.dry_run == Some(true) {
             let would_be = Version { code: checked.code_ref, ..current.latest.clone() };
             return Ok(shown::full(key, &would_be, arn, &*self.parts.runtimes));
@@ -47,6 +49,7 @@ impl Handle<UpdateFunctionCode> for Control {
         let publish = input.publish == Some(true);
         let (updated, published) = self
             .update(&target, revision_id, |function| {
+                check_unzipped_size(code, &function.latest.configuration.layers)?;
                 function.latest.code = code;
                 Ok(publish.then(|| self.publish(function, None, true)))
             })

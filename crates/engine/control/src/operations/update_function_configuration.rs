@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Configuration, Fault};
+use lambent_domain::{Configuration, Fault, LayerRef};
 use lambent_wire::lambda::operations::UpdateFunctionConfiguration;
 use lambent_wire::lambda::operations::update_function_configuration::UpdateFunctionConfigurationRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
 
+use crate::layers::check_unzipped_size;
 use crate::settings::{Asked, Unsupported};
 use crate::target::Target;
 use crate::{Control, shown};
@@ -23,11 +24,14 @@ impl Handle<UpdateFunctionConfiguration> for Control {
         let target = Target::parse(&input.function_name, None, &context.scope)?;
         target.expect_latest()?;
         let revision_id = input.revision_id.clone();
-        let asked = asked(input);
+        self.function(&target)?;
+        let layers = self.layers_of(input.layers.as_deref(), &context.scope)?;
+        let asked = asked(input, layers);
         let (updated, ()) = self
             .update(&target, revision_id.as_deref(), |function| {
                 let old = Configuration::clone(&function.latest.configuration);
                 let new = asked.clone().merge(old, &target.key, &*self.parts.runtimes)?;
+                check_unzipped_size(function.latest.code, &new.layers)?;
                 function.latest.configuration = Arc::new(new);
                 Ok(())
             })
@@ -36,14 +40,13 @@ impl Handle<UpdateFunctionConfiguration> for Control {
     }
 }
 
-fn asked(input: UpdateFunctionConfigurationRequest) -> Asked {
+fn asked(input: UpdateFunctionConfigurationRequest, layers: Option<Vec<LayerRef>>) -> Asked {
     let unsupported = Unsupported::default()
         .note("ImageConfig", input.image_config.is_some())
         .note("CapacityProviderConfig", input.capacity_provider_config.is_some())
         .note("DurableConfig", input.durable_config.is_some())
         .note("RuntimeConfig", input.runtime_config.is_some())
-        .note("AcceleratorConfig", input.accelerator_config.is_some())
-        .note("Layers", input.layers.is_some_and(|layers| !layers.is_empty()));
+        .note("AcceleratorConfig", input.accelerator_config.is_some());
     Asked {
         runtime: input.runtime,
         handler: input.handler,
@@ -60,7 +63,7 @@ fn asked(input: UpdateFunctionConfigurationRequest) -> Asked {
         tracing_config: input.tracing_config,
         file_system_configs: input.file_system_configs,
         snap_start: input.snap_start,
-        layers: None,
+        layers,
         unsupported,
     }
 }

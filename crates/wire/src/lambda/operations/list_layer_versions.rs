@@ -35,7 +35,7 @@ impl Operation for ListLayerVersions {
 structure! {
     ListLayerVersionsRequest {
         compatible_architecture: String = optional "CompatibleArchitecture" shapes::ARCHITECTURE,
-        compatible_runtime: String = optional "CompatibleRuntime" shapes::RUNTIME,
+        compatible_runtime: String = optional "CompatibleRuntime" shapes::FILTER_RUNTIME,
         layer_name: String = required "LayerName" shapes::LAYER_NAME_OR_ARN,
         marker: String = optional "Marker" shapes::STRING,
         max_items: i32 = optional "MaxItems" shapes::MAX_LAYER_LIST_ITEMS,

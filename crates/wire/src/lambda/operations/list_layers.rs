@@ -42,7 +42,7 @@ structure! {
 structure! {
     ListLayersRequest {
         compatible_architecture: String = optional "CompatibleArchitecture" shapes::ARCHITECTURE,
-        compatible_runtime: String = optional "CompatibleRuntime" shapes::RUNTIME,
+        compatible_runtime: String = optional "CompatibleRuntime" shapes::FILTER_RUNTIME,
         marker: String = optional "Marker" shapes::STRING,
         max_items: i32 = optional "MaxItems" shapes::MAX_LAYER_LIST_ITEMS,
     }

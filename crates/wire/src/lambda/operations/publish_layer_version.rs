@@ -43,9 +43,9 @@ structure! {
         layer_name: String = required "LayerName" shapes::LAYER_NAME_OR_ARN,
         description: String = optional "Description" shapes::DESCRIPTION,
         content: operations::publish_layer_version::LayerVersionContentInput = required "Content" StructureShape::<operations::publish_layer_version::LayerVersionContentInput>::new(),
-        compatible_architectures: Vec<String> = optional "CompatibleArchitectures" shapes::COMPATIBLE_ARCHITECTURES,
-        compatible_runtimes: Vec<String> = optional "CompatibleRuntimes" shapes::COMPATIBLE_RUNTIMES,
         license_info: String = optional "LicenseInfo" shapes::LICENSE_INFO,
+        compatible_runtimes: Vec<String> = optional "CompatibleRuntimes" shapes::COMPATIBLE_RUNTIMES,
+        compatible_architectures: Vec<String> = optional "CompatibleArchitectures" shapes::COMPATIBLE_ARCHITECTURES,
     }
 }
 
