@@ -1,0 +1,63 @@
+//! Whatever one client does: each answer and everything that can be seen afterwards are what AWS's rules say, also after
+//! restarts in between.
+
+use std::sync::Arc;
+
+use lambent_kit::clock::TestClock;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+use crate::play::Play;
+use crate::script::{Step, Turn, turns};
+use crate::world::{Counted, EPOCH_MS, Gate, World, directory};
+
+/// Scripts of one run; `LAMBENT_SCRIPTS` asks for more.
+const SCRIPTS: u32 = 40;
+
+#[test]
+fn whatever_a_client_does_is_answered_by_awss_rules() {
+    let cases = std::env::var("LAMBENT_SCRIPTS").ok().and_then(|text| text.parse().ok()).unwrap_or(SCRIPTS);
+    let config = Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
+    // The same scripts in every run of this many: a failure is one that can be looked at.
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[u8::try_from(cases % 251).unwrap_or(0); 32]);
+    let outcome = TestRunner::new_with_rng(config, random)
+        .run(&turns(), |turns| play(&turns).map_err(TestCaseError::fail));
+    match outcome {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, turns)) => {
+            let turns: Vec<String> = turns.iter().map(|turn| format!("{turn:?}")).collect();
+            panic!("{reason}\nThe shortest script that was found:\n{}", turns.join("\n"));
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn play(turns: &[Turn]) -> Result<(), String> {
+    let dir = directory();
+    let clock = Arc::new(TestClock::at(EPOCH_MS));
+    let random = Arc::new(Counted::default());
+    let mut play = Play::default();
+    let mut lives = turns.split_inclusive(|turn| matches!(turn.step, Step::Restart)).collect::<Vec<_>>();
+    // One more, which only looks.
+    lives.push(&[]);
+    let last = lives.len() - 1;
+    for (number, turns) in lives.into_iter().enumerate() {
+        // Dropping it ends whatever goes on in the background, as a crash would.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (clock, random) = (Arc::clone(&clock), Arc::clone(&random) as _);
+            let world = World::open(dir.path(), clock, random, Gate::new(false)).await;
+            play.look_at_all(&world).await.map_err(|error| format!("life {number}: {error}"))?;
+            for (at, turn) in turns.iter().enumerate() {
+                play.turn(&world, turn)
+                    .await
+                    .map_err(|error| format!("life {number}, turn {at}, {turn:?}: {error}"))?;
+            }
+            if number + 1 >= last {
+                play.settle(&world).await;
+            }
+            play.look_at_all(&world).await
+        })?;
+    }
+    Ok(())
+}
