@@ -12,7 +12,7 @@ use crate::script::{Step, Turn, turns};
 use crate::world::{Counted, EPOCH_MS, Gate, World, directory};
 
 /// Scripts of one run; `LAMBENT_SCRIPTS` asks for more.
-const SCRIPTS: u32 = 40;
+const SCRIPTS: u32 = 200;
 
 #[test]
 fn whatever_a_client_does_is_answered_by_awss_rules() {
