@@ -1,5 +1,6 @@
 //! A script's steps as requests, their answers against the reference, and a look at everything afterwards.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -27,6 +28,10 @@ const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
 pub struct Play {
     pub account: Account,
     passed_ms: u64,
+    /// Steps that were done and that were refused, by their kind.
+    pub tally: RefCell<BTreeMap<String, (u32, u32)>>,
+    /// Of the step that is being done.
+    kind: String,
 }
 
 /// `what` as it was, or as it is.
@@ -73,23 +78,30 @@ fn routing(weights: &Weights) -> Value {
     }
 }
 
-/// Whether it was done; an error when it should have been refused, should not, or for another reason.
-fn verdict(refusals: &Refusals, answer: &Answer, success: u16) -> Outcome<bool> {
-    if answer.status == success && refusals.is_empty() {
-        return Ok(true);
-    }
-    let (code, message) = (answer.code.as_deref(), answer.message());
-    let expected = refusals.iter().any(|(status, name, text)| {
-        *status == answer.status && Some(*name) == code && message.contains(text.as_str())
-    });
-    if expected {
-        Ok(false)
-    } else {
-        Err(format!("expected {success} or one of {refusals:?}; answered {answer:?}"))
-    }
-}
-
 impl Play {
+    /// Whether it was done; an error when it should have been refused, should not, or for another reason.
+    fn verdict(&self, refusals: &Refusals, answer: &Answer, success: u16) -> Outcome<bool> {
+        if answer.status == success && refusals.is_empty() {
+            return Ok(self.note(true));
+        }
+        let (code, message) = (answer.code.as_deref(), answer.message());
+        let expected = refusals.iter().any(|(status, name, text)| {
+            *status == answer.status && Some(*name) == code && message.contains(text.as_str())
+        });
+        if expected {
+            Ok(self.note(false))
+        } else {
+            Err(format!("expected {success} or one of {refusals:?}; answered {answer:?}"))
+        }
+    }
+
+    fn note(&self, done: bool) -> bool {
+        let mut tally = self.tally.borrow_mut();
+        let (dones, refusals) = tally.entry(self.kind.clone()).or_default();
+        *(if done { dones } else { refusals }) += 1;
+        done
+    }
+
     /// One turn: what the step says, then a look at what it was about.
     pub async fn turn(&mut self, world: &World, turn: &Turn) -> Outcome {
         if turn.settled {
@@ -97,7 +109,10 @@ impl Play {
         }
         world.advance(turn.after_ms.into());
         self.passed_ms += u64::from(turn.after_ms);
+        let kind = format!("{:?}", turn.step);
+        self.kind = kind.split(' ').next().unwrap_or_default().to_owned();
         let f = self.step(world, &turn.step).await?;
+        self.kind = "look".to_owned();
         self.look_at(world, f, turn.page).await?;
         self.look_at_account(world).await
     }
@@ -178,7 +193,7 @@ impl Play {
             Step::DeleteAlias { f, alias } => self.delete_alias(world, *f, *alias).await.map(|()| *f),
             Step::DeleteFunction { f } => {
                 let answer = world.call("DELETE", &path(*f, ""), &Value::Null).await;
-                if verdict(&self.of(*f, |_| Refusals::new()), &answer, 204)? {
+                if self.verdict(&self.of(*f, |_| Refusals::new()), &answer, 204)? {
                     self.account.functions.remove(FUNCTIONS[*f]);
                 }
                 Ok(*f)
@@ -192,7 +207,7 @@ impl Play {
             Step::DeleteReserved { f } => {
                 let path = format!("/2017-10-31/functions/{}/concurrency", FUNCTIONS[*f]);
                 let answer = world.call("DELETE", &path, &Value::Null).await;
-                if verdict(&self.of(*f, |_| Refusals::new()), &answer, 204)? {
+                if self.verdict(&self.of(*f, |_| Refusals::new()), &answer, 204)? {
                     self.function_mut(*f).reserved = None;
                 }
                 Ok(*f)
@@ -220,7 +235,7 @@ impl Play {
                 } else {
                     vec![missing("Cannot find alias arn: "), missing("Function not found: ")]
                 };
-                if verdict(&refusals, &answer, 200)? {
+                if self.verdict(&refusals, &answer, 200)? {
                     self.check_alias(*f, ALIASES[*alias], &answer.body)?;
                 }
                 Ok(*f)
@@ -263,7 +278,7 @@ impl Play {
         if self.function(f).is_some() {
             refusals.push(conflict(&format!("Function already exist: {}", FUNCTIONS[f])));
         }
-        if !verdict(&refusals, &answer, 201)? {
+        if !self.verdict(&refusals, &answer, 201)? {
             return Ok(());
         }
         let Package::Good(package) = package else { return Err("created from no zip".into()) };
@@ -327,7 +342,7 @@ impl Play {
             });
             refusals
         });
-        if !verdict(&refusals, &answer, 200)? {
+        if !self.verdict(&refusals, &answer, 200)? {
             return Ok(());
         }
         let Package::Good(package) = package else { return Err("updated to no zip".into()) };
@@ -368,7 +383,7 @@ impl Play {
             body["RevisionId"] = json!(revision);
         }
         let answer = world.call("PUT", &path(f, "/configuration"), &body).await;
-        if !verdict(&self.of(f, |function| function.not_now(revision.as_deref())), &answer, 200)? {
+        if !self.verdict(&self.of(f, |function| function.not_now(revision.as_deref())), &answer, 200)? {
             return Ok(());
         }
         let now = self.now();
@@ -414,7 +429,7 @@ impl Play {
             }
             refusals
         });
-        if !verdict(&refusals, &answer, 201)? {
+        if !self.verdict(&refusals, &answer, 201)? {
             return Ok(());
         }
         let number = self.function_mut(f).publish(description.as_deref(), Life::Active);
@@ -446,7 +461,7 @@ impl Play {
             }
             refusals
         });
-        if !verdict(&with_shape(refusals, &weights), &answer, 201)? {
+        if !self.verdict(&with_shape(refusals, &weights), &answer, 201)? {
             return Ok(());
         }
         let new = Alias {
@@ -494,7 +509,7 @@ impl Play {
             }
         });
         let refusals = with_shape(refusals, &asked.unwrap_or_default());
-        if !verdict(&refusals, &answer, 200)? {
+        if !self.verdict(&refusals, &answer, 200)? {
             return Ok(());
         }
         let alias =
@@ -509,7 +524,7 @@ impl Play {
     async fn delete_alias(&mut self, world: &World, f: usize, alias: usize) -> Outcome {
         let name = ALIASES[alias];
         let answer = world.call("DELETE", &path(f, &format!("/aliases/{name}")), &Value::Null).await;
-        if verdict(&self.of(f, |_| Refusals::new()), &answer, 204)? {
+        if self.verdict(&self.of(f, |_| Refusals::new()), &answer, 204)? {
             let function = self.function_mut(f);
             function.aliases.remove(name);
             function.provisioned.remove(name);
@@ -521,7 +536,7 @@ impl Play {
         let path = path(f, &format!("?Qualifier={}", encoded(qualifier)));
         let answer = world.call("DELETE", &path, &Value::Null).await;
         let refusals = self.of(f, |function| function.delete_refusals(qualifier));
-        if verdict(&refusals, &answer, 204)?
+        if self.verdict(&refusals, &answer, 204)?
             && let Qualifier::Number(Number::Version(number)) = qualifier
         {
             let function = self.function_mut(f);
@@ -542,7 +557,7 @@ impl Play {
         if qualified {
             refusals.push(invalid("This operation is permitted on Lambda functions only."));
         }
-        if verdict(&refusals, &answer, 200)? {
+        if self.verdict(&refusals, &answer, 200)? {
             same("put", &json!({"ReservedConcurrentExecutions": count}), &answer.body)?;
             self.function_mut(f).reserved = Some(count.into());
         }
@@ -567,7 +582,7 @@ impl Play {
         if qualifier == Qualifier::Number(Number::Latest) {
             refusals.push(invalid("Provisioned Concurrency Configs cannot be applied to unpublished"));
         }
-        if !verdict(&refusals, &answer, 202)? {
+        if !self.verdict(&refusals, &answer, 202)? {
             return Ok(());
         }
         let modified = self.now_s();
@@ -592,7 +607,7 @@ impl Play {
         let answer = world.call("DELETE", &provisioned_path(f, qualifier), &Value::Null).await;
         let refusals =
             with_latest(self.of(f, |function| function.provisioned_refusals(qualifier)), qualifier);
-        if verdict(&refusals, &answer, 204)? {
+        if self.verdict(&refusals, &answer, 204)? {
             self.function_mut(f).provisioned.remove(&text(qualifier));
         }
         Ok(())
@@ -607,7 +622,7 @@ impl Play {
             let text = "No Provisioned Concurrency Config found for this function".to_owned();
             refusals.push((404, "ProvisionedConcurrencyConfigNotFoundException", text));
         }
-        if let (true, Some((count, modified))) = (verdict(&refusals, &answer, 200)?, there) {
+        if let (true, Some((count, modified))) = (self.verdict(&refusals, &answer, 200)?, there) {
             same("requested", &json!(count), &answer.body["RequestedProvisionedConcurrentExecutions"])?;
             same("modified", &json!(modified), &answer.body["LastModified"])?;
         }
@@ -635,7 +650,7 @@ impl Play {
             let text = "An error occurred and the request cannot be processed.";
             refusals.push(invalid(text));
         }
-        if verdict(&refusals, &answer, 204)? {
+        if self.verdict(&refusals, &answer, 204)? {
             let function = self.function_mut(f);
             function.tags.extend(tags);
             function.latest.revision = Rev::default();
@@ -647,7 +662,7 @@ impl Play {
         let keys: Vec<String> = (from..from + count).map(|number| format!("tagKeys=k{number}")).collect();
         let path = format!("/2017-03-31/tags/{ARN}{}?{}", FUNCTIONS[f], keys.join("&"));
         let answer = world.call("DELETE", &path, &Value::Null).await;
-        if verdict(&self.of(f, |_| Refusals::new()), &answer, 204)? {
+        if self.verdict(&self.of(f, |_| Refusals::new()), &answer, 204)? {
             let function = self.function_mut(f);
             (from..from + count).for_each(|number| drop(function.tags.remove(&format!("k{number}"))));
             function.latest.revision = Rev::default();
@@ -666,7 +681,7 @@ impl Play {
         let suffix = qualifier.map(text);
         for (answer, shown) in [(&configuration, &configuration.body), (&whole, &whole.body["Configuration"])]
         {
-            if let (true, Some(number)) = (verdict(&refusals, answer, 200)?, number) {
+            if let (true, Some(number)) = (self.verdict(&refusals, answer, 200)?, number) {
                 self.check_version(f, number, suffix.as_deref(), true, shown)?;
             }
         }

@@ -1,6 +1,8 @@
 //! Whatever one client does: each answer and everything that can be seen afterwards are what AWS's rules say, also after
 //! restarts in between.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lambent_kit::clock::TestClock;
@@ -11,6 +13,9 @@ use crate::play::Play;
 use crate::script::{Step, Turn, turns};
 use crate::world::{Counted, EPOCH_MS, Gate, World, directory};
 
+/// Calls that were done and that were refused, by the kind of step.
+type Tally = BTreeMap<String, (u32, u32)>;
+
 /// Scripts of one run; `LAMBENT_SCRIPTS` asks for more.
 const SCRIPTS: u32 = 200;
 
@@ -20,10 +25,11 @@ fn whatever_a_client_does_is_answered_by_awss_rules() {
     let config = Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
     // The same scripts in every run of this many: a failure is one that can be looked at.
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[u8::try_from(cases % 251).unwrap_or(0); 32]);
+    let tally = RefCell::new(BTreeMap::new());
     let outcome = TestRunner::new_with_rng(config, random)
-        .run(&turns(), |turns| play(&turns).map_err(TestCaseError::fail));
+        .run(&turns(), |turns| play(&turns, &tally).map_err(TestCaseError::fail));
     match outcome {
-        Ok(()) => {}
+        Ok(()) => assert_all_kinds(&tally.into_inner()),
         Err(TestError::Fail(reason, turns)) => {
             let turns: Vec<String> = turns.iter().map(|turn| format!("{turn:?}")).collect();
             panic!("{reason}\nThe shortest script that was found:\n{}", turns.join("\n"));
@@ -32,7 +38,7 @@ fn whatever_a_client_does_is_answered_by_awss_rules() {
     }
 }
 
-fn play(turns: &[Turn]) -> Result<(), String> {
+fn play(turns: &[Turn], tally: &RefCell<Tally>) -> Result<(), String> {
     let dir = directory();
     let clock = Arc::new(TestClock::at(EPOCH_MS));
     let random = Arc::new(Counted::default());
@@ -59,5 +65,35 @@ fn play(turns: &[Turn]) -> Result<(), String> {
             play.look_at_all(&world).await
         })?;
     }
+    for (kind, (done, refused)) in play.tally.into_inner() {
+        let mut tally = tally.borrow_mut();
+        let (dones, refusals) = tally.entry(kind).or_default();
+        (*dones, *refusals) = (*dones + done, *refusals + refused);
+    }
     Ok(())
+}
+
+/// Scripts prove nothing of a call that is always refused, and no rule of one that never is.
+fn assert_all_kinds(tally: &Tally) {
+    let kinds = [
+        "Create",
+        "UpdateCode",
+        "UpdateConfiguration",
+        "Publish",
+        "CreateAlias",
+        "UpdateAlias",
+        "DeleteAlias",
+        "DeleteFunction",
+        "DeleteQualified",
+        "PutReserved",
+        "DeleteReserved",
+        "PutProvisioned",
+        "DeleteProvisioned",
+        "Tag",
+        "Untag",
+    ];
+    for kind in kinds {
+        let (done, refused) = tally.get(kind).copied().unwrap_or_default();
+        assert!(done >= 5 && refused >= 5, "{kind}: {done} done, {refused} refused");
+    }
 }
