@@ -8,21 +8,27 @@ use std::sync::Arc;
 use lambent_domain::{
     Deployment, Function, FunctionKey, LastUpdate, RevisionId, State, Version, VersionNumber,
 };
+use lambent_ports::code::CodeError;
 use lambent_ports::store::{StoreError, Write};
 
 use crate::ControlParts;
-
-/// Attempts to write the result while others change the record (tags, say).
-const MAX_ATTEMPTS: usize = 64;
+use crate::turns::Turns;
 
 #[derive(Clone)]
 pub(crate) struct Activation {
     parts: ControlParts,
+    turns: Arc<Turns>,
+}
+
+/// A version as it was when its packages were unpacked, and whether they could be.
+struct Prepared {
+    version: Version,
+    unpacked: Result<(), CodeError>,
 }
 
 impl Activation {
-    pub(crate) fn new(parts: ControlParts) -> Self {
-        Activation { parts }
+    pub(crate) fn new(parts: ControlParts, turns: Arc<Turns>) -> Self {
+        Activation { parts, turns }
     }
 
     /// Goes to work in the background.
@@ -35,51 +41,65 @@ impl Activation {
         });
     }
 
+    /// Until nothing is left to do. There is no number of attempts after which a function may be left unfinished: each
+    /// one that did not end it means that another change has been made.
     async fn run(&self, key: &FunctionKey) -> Result<(), StoreError> {
-        for _ in 0..MAX_ATTEMPTS {
+        loop {
             let Some(function) = self.parts.store.function(key) else {
                 return Ok(());
             };
-            let unfinished = function.all_versions().filter(|version| version.is_unfinished());
-            let mut finished = Vec::new();
-            for version in unfinished {
-                finished.push(self.finish(key, version).await);
+            let mut prepared = Vec::new();
+            for version in function.all_versions().filter(|version| version.is_unfinished()) {
+                prepared.push(Prepared { version: version.clone(), unpacked: self.unpack(version).await });
             }
-            if finished.is_empty() {
+            if prepared.is_empty() {
                 return Ok(());
             }
-            let mut next = Function::clone(&function);
-            for version in finished {
-                match version.number {
-                    VersionNumber::Latest => next.latest = version,
-                    VersionNumber::Published(number) => {
-                        next.versions.insert(number, Arc::new(version));
-                    }
+            match self.finish(key, &prepared).await {
+                Ok(()) | Err(StoreError::Changed) => {}
+                Err(other) => return Err(other),
+            }
+        }
+    }
+
+    /// Commits what has been prepared, as far as it is still wanted: tags and the like may have changed meanwhile.
+    async fn finish(&self, key: &FunctionKey, prepared: &[Prepared]) -> Result<(), StoreError> {
+        let _turn = self.turns.take(key).await;
+        let Some(function) = self.parts.store.function(key) else {
+            return Ok(());
+        };
+        let mut next = Function::clone(&function);
+        for Prepared { version: before, unpacked } in prepared {
+            let current = function.version(before.number).filter(|version| version.is_unfinished());
+            let same = |version: &&Version| {
+                version.code == before.code && version.configuration == before.configuration
+            };
+            let Some(current) = current.filter(same) else { continue };
+            let finished = self.finished(key, current.clone(), unpacked);
+            match finished.number {
+                VersionNumber::Latest => next.latest = finished,
+                VersionNumber::Published(number) => {
+                    next.versions.insert(number, Arc::new(finished));
                 }
             }
-            match self.parts.store.commit(vec![Write::from(next)]).await {
-                Err(StoreError::Changed) => {}
-                other => return other,
-            }
         }
-        Ok(())
+        self.parts.store.commit(vec![Write::from(next)]).await
     }
 
-    /// The version with its packages unpacked, or failed.
-    async fn finish(&self, key: &FunctionKey, version: &Version) -> Version {
-        let mut finished = version.clone();
-        match self.unpack(version).await {
-            Ok(()) => succeed(&mut finished, self.parts.random.bytes16()),
+    /// The version as active, or failed.
+    fn finished(&self, key: &FunctionKey, mut version: Version, unpacked: &Result<(), CodeError>) -> Version {
+        match unpacked {
+            Ok(()) => succeed(&mut version, self.parts.random.bytes16()),
             Err(error) => {
                 tracing::error!(function = %key.name, version = %version.number, %error, "a package could not be unpacked");
-                fail(&mut finished);
+                fail(&mut version);
             }
         }
-        finished.revision_id = RevisionId::from_random(self.parts.random.bytes16());
-        finished
+        version.revision_id = RevisionId::from_random(self.parts.random.bytes16());
+        version
     }
 
-    async fn unpack(&self, version: &Version) -> Result<(), lambent_ports::code::CodeError> {
+    async fn unpack(&self, version: &Version) -> Result<(), CodeError> {
         self.parts.code.unpacked(version.code.sha256).await?;
         let layers = version.configuration.layer_packages();
         if !layers.is_empty() {

@@ -1,5 +1,5 @@
 //! Reading and changing functions. A change is decided on the record that was read and replaces exactly that one: when
-//! another change comes in between, it is decided anew.
+//! another change comes in between, it is decided anew. Changes of functions take turns, so that this is rare.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use lambent_ports::store::{RecordKey, StoreError, Write};
 use crate::target::Target;
 use crate::{Control, store_fault};
 
-/// Attempts of a change whose record others change at the same time. Each attempt that loses means that another won.
+/// Attempts of a change whose record is changed by others that don't take turns: each attempt that loses means that
+/// another won.
 const MAX_ATTEMPTS: usize = 64;
 
 impl Control {
@@ -53,6 +54,7 @@ impl Control {
         change: impl Fn(&mut Function, &mut Vec<Write>) -> Result<T, Fault>,
         refused: impl Fn(StoreError) -> Fault,
     ) -> Result<(Function, T), Fault> {
+        let _turn = self.turns.take(&target.key).await;
         for _ in 0..MAX_ATTEMPTS {
             let current = self.function(target)?;
             check(&current)?;
@@ -136,6 +138,7 @@ impl Control {
 
     /// Deletes a function in whatever state it is.
     pub(crate) async fn delete_function(&self, key: &FunctionKey) -> Result<bool, Fault> {
+        let _turn = self.turns.take(key).await;
         for _ in 0..MAX_ATTEMPTS {
             let Some(current) = self.parts.store.function(key) else {
                 return Ok(false);

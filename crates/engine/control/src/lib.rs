@@ -13,6 +13,7 @@ mod policy;
 mod settings;
 mod shown;
 mod target;
+mod turns;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use lambent_wire::lambda;
 use lambent_wire::lambda::operations as op;
 
 use activation::Activation;
+use turns::Turns;
 
 /// What the control plane is built of.
 #[derive(Clone)]
@@ -60,6 +62,7 @@ pub struct ControlParts {
 pub struct Control {
     parts: ControlParts,
     activation: Activation,
+    turns: Arc<Turns>,
 }
 
 /// Every operation, in the model's order of names.
@@ -154,7 +157,9 @@ pub const SERVED_BY_THE_FRONT: &[&str] = &["Invoke"];
 impl Control {
     /// Builds it. Call [`Control::resume`] before the first request.
     pub fn new(parts: ControlParts) -> Arc<Self> {
-        Arc::new(Control { activation: Activation::new(parts.clone()), parts })
+        let turns = Arc::new(Turns::default());
+        let activation = Activation::new(parts.clone(), Arc::clone(&turns));
+        Arc::new(Control { parts, activation, turns })
     }
 
     /// Goes on with what a crash or a stop interrupted, and drops packages that nothing refers to.

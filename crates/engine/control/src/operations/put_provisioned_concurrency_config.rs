@@ -25,15 +25,20 @@ impl Handle<PutProvisionedConcurrencyConfig> for Control {
         let target = Target::parse(&input.function_name, Some(&input.qualifier), &context.scope)?;
         let qualifier = target.qualifier_or_latest();
         if qualifier == Qualifier::Latest {
-            return Err(Fault::InvalidParameter(
-                "Provisioned Concurrency Configs cannot be applied to unpublished function versions.".into(),
-            ));
+            return Err(unpublished());
         }
         // The model's range has been checked: it is at least 1.
         let requested = input.provisioned_concurrent_executions.unsigned_abs();
         let provisioned = Provisioned { requested, modified: self.now() };
         let change = |function: &mut Function| {
             existing(function, &qualifier)?;
+            // Through an alias neither (AWS documentation).
+            if function
+                .primary(Some(&qualifier))
+                .is_some_and(|version| version.number == VersionNumber::Latest)
+            {
+                return Err(unpublished());
+            }
             check_overlap(function, &qualifier)?;
             function.provisioned.insert(qualifier.clone(), provisioned);
             match function.reserved_concurrency {
@@ -53,6 +58,12 @@ impl Handle<PutProvisionedConcurrencyConfig> for Control {
             last_modified: Some(offset_s(provisioned.modified.0)),
         })
     }
+}
+
+fn unpublished() -> Fault {
+    Fault::InvalidParameter(
+        "Provisioned Concurrency Configs cannot be applied to unpublished function versions.".into(),
+    )
 }
 
 /// A version is provisioned either by itself or through an alias.

@@ -1,7 +1,7 @@
 //! UpdateAlias: a merge; `RoutingConfig` is replaced as a whole, an empty one takes the weights away.
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, VersionNumber};
+use lambent_domain::{Fault, Function, Qualifier, VersionNumber};
 use lambent_wire::lambda::operations::UpdateAlias;
 use lambent_wire::lambda::operations::update_alias::UpdateAliasRequest;
 use lambent_wire::lambda::types::AliasConfiguration;
@@ -39,6 +39,7 @@ impl Handle<UpdateAlias> for Control {
                     }
                     (None, _) => {}
                 }
+                check_provisioned(function, &input.name, alias.version)?;
                 if let Some(description) = &input.description {
                     alias.description.clone_from(description);
                 }
@@ -49,4 +50,15 @@ impl Handle<UpdateAlias> for Control {
             .await?;
         Ok(shown(&target.key, &input.name, &alias))
     }
+}
+
+/// `$LATEST` has no provisioned concurrency, through an alias neither (AWS documentation; the text is as reported by
+/// users for other combinations that don't fit).
+fn check_provisioned(function: &Function, name: &str, version: VersionNumber) -> Result<(), Fault> {
+    let provisioned = function.provisioned.contains_key(&Qualifier::Alias(name.to_owned()));
+    if provisioned && version == VersionNumber::Latest {
+        let text = "Invalid alias configuration for Provisioned Concurrency";
+        return Err(Fault::InvalidParameter(text.into()));
+    }
+    Ok(())
 }
