@@ -64,6 +64,8 @@ pub struct LayerRef {
     pub arn: String,
     /// Its package.
     pub code: CodeRef,
+    /// ARN of the signing profile version that has verifiably signed it.
+    pub signed_by: Option<String>,
 }
 
 /// `VpcConfig`; empty lists when the function was detached.

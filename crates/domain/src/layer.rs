@@ -28,6 +28,8 @@ pub struct LayerVersion {
     pub version: u64,
     /// The package.
     pub code: CodeRef,
+    /// ARN of the signing profile version that has verifiably signed `code`.
+    pub signed_by: Option<String>,
     /// As given, empty when it was not.
     pub description: String,
     /// `CompatibleRuntimes`, as given.

@@ -44,6 +44,8 @@ pub struct Version {
     pub configuration: Arc<Configuration>,
     /// The package that `configuration` goes with.
     pub code: CodeRef,
+    /// ARN of the signing profile version that has verifiably signed `code`.
+    pub signed_by: Option<String>,
     /// Whether it can be invoked.
     pub state: State,
     /// How the last update went; absent until the version has become active.

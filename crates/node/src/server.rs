@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use lambent_api_kit::lambda_fault;
-use lambent_blob_fs::FsCode;
+use lambent_blob_fs::{FsCode, PackageSignatures};
 use lambent_control::{Control, ControlParts, ControlService};
 use lambent_domain::limits::{TOTAL_CODE_BYTES, UNRESERVED_MINIMUM};
 use lambent_domain::{AccountId, Region, Scope};
@@ -33,6 +33,7 @@ use lambent_sts::{Sts, StsService};
 use tokio::sync::watch;
 
 use crate::cli::options::ServeOptions;
+use crate::cli::signing;
 use crate::code_links::CodeLinks;
 use crate::metrics_page::MetricsPage;
 use crate::own_service::OwnService;
@@ -151,6 +152,9 @@ async fn start(
         store: Arc::clone(&opened.store) as Arc<dyn Store>,
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         s3: Arc::clone(&opened.code_source) as Arc<dyn CodeSource>,
+        signatures: Arc::new(PackageSignatures::new(signing::profile_keys(
+            options.signing_profiles.as_deref(),
+        )?)),
         runtimes: Arc::clone(&opened.runtimes) as Arc<dyn RuntimeCatalog>,
         links: Arc::clone(&links) as _,
         provisioned: Arc::clone(&board) as _,

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod runtime_api;
 pub mod runtimes;
 pub mod sandbox;
+pub mod signatures;
 pub mod store;
 #[cfg(feature = "suites")]
 pub mod suites;

@@ -7,11 +7,13 @@ mod inspect;
 mod merge;
 mod metered;
 mod packages;
+mod signatures;
 mod tree;
 mod unpack;
 
 pub use blobs::FsBlobs;
 pub use packages::FsCode;
+pub use signatures::{PackageSignatures, ProfileKeys, SIGNATURE_ENTRY, SigningError, sign};
 
 #[cfg(test)]
 mod tests;

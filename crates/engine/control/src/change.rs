@@ -71,18 +71,9 @@ impl Control {
         Err(Fault::UpdateInProgress(target.key.clone()))
     }
 
-    /// Changes `$LATEST` and starts its activation, when it may be updated now.
+    /// Changes `$LATEST` and starts its activation, when it may be updated now; other records with it, or only while they
+    /// are what they were.
     pub(crate) async fn update<T>(
-        &self,
-        target: &Target,
-        revision_id: Option<&str>,
-        change: impl Fn(&mut Function) -> Result<T, Fault>,
-    ) -> Result<(Function, T), Fault> {
-        self.update_with(target, revision_id, |function, _| change(function)).await
-    }
-
-    /// [`Control::update`] together with other records, or only while they are what they were.
-    pub(crate) async fn update_with<T>(
         &self,
         target: &Target,
         revision_id: Option<&str>,

@@ -28,6 +28,7 @@ use lambent_ports::code::{CodeLinks, CodeStore};
 use lambent_ports::code_source::CodeSource;
 use lambent_ports::invoke::ProvisionedView;
 use lambent_ports::runtimes::RuntimeCatalog;
+use lambent_ports::signatures::Signatures;
 use lambent_ports::store::{Store, StoreError};
 use lambent_wire::lambda;
 use lambent_wire::lambda::operations as op;
@@ -44,6 +45,8 @@ pub struct ControlParts {
     pub code: Arc<dyn CodeStore>,
     /// Packages elsewhere.
     pub s3: Arc<dyn CodeSource>,
+    /// Who has signed packages.
+    pub signatures: Arc<dyn Signatures>,
     /// Runtimes of this host.
     pub runtimes: Arc<dyn RuntimeCatalog>,
     /// Download links.

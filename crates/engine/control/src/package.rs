@@ -8,9 +8,12 @@ use lambent_domain::{CodeRef, Fault, Region};
 use lambent_ports::blob::BlobError;
 use lambent_ports::code::{CodeError, CodeStore};
 use lambent_ports::code_source::{CodeSource, CodeSourceError, S3Object};
+use lambent_ports::signatures::Signature;
 use lambent_wire::lambda::operations::create_function::CreateFunctionRequest;
 use lambent_wire::lambda::operations::publish_layer_version::LayerVersionContentInput;
 use lambent_wire::lambda::operations::update_function_code::UpdateFunctionCodeRequest;
+
+use crate::ControlParts;
 
 /// How long S3 may take to hand out a package (judgement: clients wait a minute for the whole operation).
 const S3_TIMEOUT: Duration = Duration::from_secs(45);
@@ -64,10 +67,11 @@ impl Source {
     }
 
     /// Gets hold of the package and checks it, without storing anything.
-    pub(crate) async fn check(self, code: &dyn CodeStore, s3: &dyn CodeSource) -> Result<Checked, Fault> {
-        let zip = self.zip(s3).await?;
-        let code_ref = code.check(zip.clone()).await.map_err(fault)?;
-        Ok(Checked { zip, code_ref })
+    pub(crate) async fn check(self, parts: &ControlParts) -> Result<Checked, Fault> {
+        let zip = self.zip(&*parts.s3).await?;
+        let code_ref = parts.code.check(zip.clone()).await.map_err(fault)?;
+        let signature = parts.signatures.signature(zip.clone()).await.map_err(fault)?;
+        Ok(Checked { zip, code_ref, signature })
     }
 
     async fn zip(self, s3: &dyn CodeSource) -> Result<Bytes, Fault> {
@@ -98,6 +102,7 @@ impl Source {
 pub(crate) struct Checked {
     zip: Bytes,
     pub(crate) code_ref: CodeRef,
+    pub(crate) signature: Signature,
 }
 
 impl Checked {

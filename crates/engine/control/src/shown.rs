@@ -101,6 +101,7 @@ pub(crate) fn listed(key: &FunctionKey, version: &Version, arn: String) -> types
         revision_id: Some(version.revision_id.to_string()),
         layers: filled(configuration.layers.iter().map(layer)),
         file_system_configs: filled(configuration.file_systems.iter().map(file_system)),
+        signing_profile_version_arn: version.signed_by.clone(),
         package_type: Some("Zip".into()),
         architectures: Some(vec![crate::settings::HOST_ARCHITECTURE.into()]),
         ephemeral_storage: Some(types::EphemeralStorage { size: configuration.ephemeral_storage_mb as i32 }),
@@ -123,6 +124,7 @@ fn layer(layer: &LayerRef) -> types::Layer {
     types::Layer {
         arn: Some(layer.arn.clone()),
         code_size: Some(layer.code.size_bytes as i64),
+        signing_profile_version_arn: layer.signed_by.clone(),
         ..Default::default()
     }
 }

@@ -4,6 +4,7 @@
 mod doctor;
 pub mod options;
 mod runtime;
+pub(crate) mod signing;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ enum Command {
         #[command(subcommand)]
         command: RuntimeCommand,
     },
+    /// Sign a package, for functions with a code-signing configuration
+    Sign(signing::SignOptions),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -114,6 +117,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Runtime { command: RuntimeCommand::Install { host, ids } } => {
             runtime::install(&host.root(), &ids)
         }
+        Command::Sign(options) => signing::sign(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "lambent", &mut std::io::stdout());
             Ok(())

@@ -62,6 +62,9 @@ pub struct ServeOptions {
     /// Disk space for log events, MiB; beyond it the oldest are dropped
     #[arg(long, env = "LAMBENT_LOGS_MAX_MB", default_value_t = 2_048, value_name = "MIB")]
     pub logs_max_mb: u64,
+    /// TOML file of signing profile versions' ARNs, each with a PEM file of its public key or certificate
+    #[arg(long, env = "LAMBENT_SIGNING_PROFILES", value_name = "FILE")]
+    pub signing_profiles: Option<PathBuf>,
     /// Where code comes from that is given by bucket and key
     #[command(flatten)]
     pub s3: S3,

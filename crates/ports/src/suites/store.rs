@@ -48,7 +48,11 @@ pub fn configuration() -> Configuration {
         ephemeral_storage_mb: 512,
         environment: Some(Secrets(BTreeMap::from([("KEY".into(), SECRET.into())]))),
         log: LogConfig::default(),
-        layers: vec![LayerRef { arn: "arn:layer:1".into(), code: code(3) }],
+        layers: vec![LayerRef {
+            arn: "arn:layer:1".into(),
+            code: code(3),
+            signed_by: Some("arn:profile".into()),
+        }],
         vpc: Some(VpcConfig {
             subnet_ids: vec!["subnet-1".into()],
             security_group_ids: vec!["sg-1".into()],
@@ -69,6 +73,7 @@ pub fn version(number: VersionNumber) -> Version {
         number,
         configuration: Arc::clone(&configuration),
         code: code(10),
+        signed_by: Some("arn:profile".into()),
         state: State::Active,
         last_update: Some(LastUpdate::Successful),
         revision_id: revision(1),
@@ -152,6 +157,7 @@ pub fn layer(name: &str) -> Layer {
     let version = LayerVersion {
         version: 1,
         code: code(20),
+        signed_by: Some("arn:profile".into()),
         description: "d".into(),
         runtimes: Some(vec!["python3.12".into()]),
         architectures: None,

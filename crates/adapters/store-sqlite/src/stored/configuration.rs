@@ -22,6 +22,9 @@ pub(super) struct ConfigurationV1 {
     /// ARN and package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     layers: Vec<(String, CodeV1)>,
+    /// Of layers that are signed, by their place in `layers`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    layer_signers: Vec<(usize, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     vpc: Option<VpcV1>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +68,12 @@ impl From<&Configuration> for ConfigurationV1 {
             log_group: configuration.log.group.clone(),
             json_log_levels,
             layers: configuration.layers.iter().map(layer).collect(),
+            layer_signers: configuration
+                .layers
+                .iter()
+                .enumerate()
+                .filter_map(|(place, layer)| Some((place, layer.signed_by.clone()?)))
+                .collect(),
             vpc: configuration.vpc.as_ref().map(VpcV1::from),
             dead_letter_target: configuration.dead_letter_target.clone(),
             active_tracing: configuration.active_tracing,
@@ -85,7 +94,13 @@ impl ConfigurationV1 {
                 system: SystemLogLevel::parse(&system).ok_or_else(|| damaged("a log level"))?,
             },
         };
-        let layer = |(arn, code): (String, CodeV1)| code.into_code().map(|code| LayerRef { arn, code });
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for (arn, code) in self.layers {
+            layers.push(LayerRef { arn, code: code.into_code()?, signed_by: None });
+        }
+        for (place, signer) in self.layer_signers {
+            layers.get_mut(place).ok_or_else(|| damaged("a layer's signer"))?.signed_by = Some(signer);
+        }
         let file_system = |(arn, local_mount_path)| FileSystem { arn, local_mount_path };
         Ok(Configuration {
             runtime: RuntimeId::new(self.runtime),
@@ -97,7 +112,7 @@ impl ConfigurationV1 {
             ephemeral_storage_mb: self.ephemeral_storage_mb,
             environment,
             log: LogConfig { format, group: self.log_group },
-            layers: self.layers.into_iter().map(layer).collect::<Result<_, _>>()?,
+            layers,
             vpc: self.vpc.map(VpcV1::into_vpc),
             dead_letter_target: self.dead_letter_target,
             active_tracing: self.active_tracing,

@@ -27,6 +27,8 @@ pub(crate) struct LayerV1 {
 #[derive(Serialize, Deserialize)]
 struct LayerVersionV1 {
     code: CodeV1,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
     description: String,
     runtimes: Option<Vec<String>>,
     architectures: Option<Vec<String>>,
@@ -55,6 +57,7 @@ impl From<&LayerVersion> for LayerVersionV1 {
     fn from(version: &LayerVersion) -> Self {
         LayerVersionV1 {
             code: version.code.into(),
+            signed_by: version.signed_by.clone(),
             description: version.description.clone(),
             runtimes: version.runtimes.clone(),
             architectures: version.architectures.clone(),
@@ -70,6 +73,7 @@ impl LayerVersionV1 {
         Ok(LayerVersion {
             version,
             code: self.code.into_code()?,
+            signed_by: self.signed_by,
             description: self.description,
             runtimes: self.runtimes,
             architectures: self.architectures,

@@ -23,6 +23,8 @@ pub(crate) enum StoredVersion {
 pub(crate) struct VersionV1 {
     configuration: ConfigurationV1,
     code: CodeV1,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
     state: StatusV1,
     last_update: Option<StatusV1>,
     revision_id: String,
@@ -81,6 +83,7 @@ impl StoredVersion {
         StoredVersion::V1(VersionV1 {
             configuration: (&*version.configuration).into(),
             code: version.code.into(),
+            signed_by: version.signed_by.clone(),
             state: (&version.state).into(),
             last_update: version.last_update.as_ref().map(StatusV1::from),
             revision_id: version.revision_id.to_string(),
@@ -120,6 +123,7 @@ impl StoredVersion {
             number,
             configuration,
             code,
+            signed_by: stored.signed_by,
             state: stored.state.into_state()?,
             last_update: stored.last_update.map(StatusV1::into_last_update).transpose()?,
             revision_id: revision(&stored.revision_id)?,

@@ -86,6 +86,7 @@ pub(crate) fn content(version: &LayerVersion, location: String) -> LayerVersionC
         location: Some(location),
         code_sha256: Some(version.code.sha256.to_base64()),
         code_size: Some(version.code.size_bytes as i64),
+        signing_profile_version_arn: version.signed_by.clone(),
         ..Default::default()
     }
 }

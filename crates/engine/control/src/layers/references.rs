@@ -50,7 +50,7 @@ fn looked_up(store: &dyn Store, arns: &[String], scope: &Scope) -> Result<Vec<La
                 "Two different versions of the same layer are not allowed to be referenced in the same function. {other} and {arn} are versions of the same layer."
             )));
         }
-        layers.push(LayerRef { arn: arn.clone(), code: version.code });
+        layers.push(LayerRef { arn: arn.clone(), code: version.code, signed_by: version.signed_by.clone() });
         seen.push((key, arn));
     }
     Ok(layers)
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn code_and_layers_count_together() {
-        let layers = [LayerRef { arn: "a".into(), code: code(MAX_UNZIPPED_BYTES - 2) }];
+        let layers = [LayerRef { arn: "a".into(), code: code(MAX_UNZIPPED_BYTES - 2), signed_by: None }];
         assert_eq!(check_unzipped_size(code(2), &layers), Ok(()));
         assert!(check_unzipped_size(code(3), &layers).is_err());
     }
@@ -111,6 +111,7 @@ mod tests {
             let version = LayerVersion {
                 version: 1,
                 code: code(1),
+                signed_by: None,
                 description: String::new(),
                 runtimes: None,
                 architectures: None,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, Function, LayerRef, State, Version, VersionNumber};
+use lambent_domain::{Fault, Function, FunctionKey, LayerRef, State, Version, VersionNumber};
+use lambent_ports::signatures::Signature;
 use lambent_ports::store::{StoreError, Write};
 use lambent_wire::lambda::operations::CreateFunction;
 use lambent_wire::lambda::operations::create_function::CreateFunctionRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
 
+use crate::code_signing::{Artifact, MAX_ATTEMPTS, check, check_layers, contended};
 use crate::layers::check_unzipped_size;
 use crate::package::Source;
 use crate::settings::{Asked, Unsupported, check_architectures, check_publish_to, check_tags};
@@ -30,19 +32,23 @@ impl Handle<CreateFunction> for Control {
         check_tags(&tags)?;
         let source = Source::of_create(&input, &context.scope.region);
         let publish = input.publish == Some(true);
+        let signing_arn = input.code_signing_config_arn.clone();
         let layers = self.layers_of(input.layers.as_deref(), &context.scope)?;
         let configuration = asked(input, layers).create(&key, &*self.parts.runtimes)?;
         // Before the package is looked at: an existing name is the cheaper answer.
         if self.parts.store.function(&key).is_some() {
             return Err(Fault::FunctionExists(key.name.to_string()));
         }
-        let checked = source.check(&*self.parts.code, &*self.parts.s3).await?;
+        let checked = source.check(&self.parts).await?;
         check_unzipped_size(checked.code_ref, &configuration.layers)?;
+        let signature = checked.signature.clone();
+        self.signing(&key, signing_arn.as_deref(), &signature, &configuration.layers)?;
         let code = checked.store(&*self.parts.code).await?;
         let latest = Version {
             number: VersionNumber::Latest,
             configuration: Arc::new(configuration),
             code,
+            signed_by: signature.signer().map(str::to_owned),
             state: State::Pending,
             last_update: None,
             revision_id: self.new_revision(),
@@ -52,11 +58,7 @@ impl Handle<CreateFunction> for Control {
         let mut function = Function::new(key.clone(), latest);
         function.tags = tags;
         let published = publish.then(|| self.publish(&mut function, None, true));
-        let written = self.parts.store.commit(vec![Write::from(function.clone())]).await;
-        written.map_err(|error| match error {
-            StoreError::Changed => Fault::FunctionExists(key.name.to_string()),
-            other => store_fault(other),
-        })?;
+        self.store_new(&mut function, signing_arn.as_deref(), &signature).await?;
         self.activation.spawn(key.clone());
         // With `Publish` the version is shown, under the function's own ARN (recorded).
         let version = published.as_deref().unwrap_or(&function.latest);
@@ -64,10 +66,51 @@ impl Handle<CreateFunction> for Control {
     }
 }
 
+impl Control {
+    /// Checks code and layers against the configuration that a new function is to have; what goes with its write.
+    fn signing(
+        &self,
+        key: &FunctionKey,
+        arn: Option<&str>,
+        signature: &Signature,
+        layers: &[LayerRef],
+    ) -> Result<Option<(String, Write)>, Fault> {
+        let Some(arn) = arn else { return Ok(None) };
+        let (config, write) = self.attached(arn, &key.scope)?;
+        check(&config, &Artifact::code(signature))?;
+        check_layers(&config, layers)?;
+        Ok(Some((config.key.arn(), write)))
+    }
+
+    async fn store_new(
+        &self,
+        function: &mut Function,
+        signing_arn: Option<&str>,
+        signature: &Signature,
+    ) -> Result<(), Fault> {
+        for _ in 0..MAX_ATTEMPTS {
+            let layers = &function.latest.configuration.layers;
+            let signing = self.signing(&function.key, signing_arn, signature, layers)?;
+            let (arn, write) = signing.unzip();
+            function.code_signing_config_arn = arn;
+            let writes = write.into_iter().chain([Write::from(function.clone())]).collect();
+            match self.parts.store.commit(writes).await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Changed) if self.parts.store.function(&function.key).is_some() => {
+                    return Err(Fault::FunctionExists(function.key.name.to_string()));
+                }
+                // The code-signing configuration has changed, or the function was there and is gone.
+                Err(StoreError::Changed) => {}
+                Err(other) => return Err(store_fault(other)),
+            }
+        }
+        Err(contended(&function.key.arn()))
+    }
+}
+
 fn asked(input: CreateFunctionRequest, layers: Option<Vec<LayerRef>>) -> Asked {
     let unsupported = Unsupported::default()
         .note("ImageConfig", input.image_config.is_some())
-        .note("CodeSigningConfigArn", input.code_signing_config_arn.is_some())
         .note("TenancyConfig", input.tenancy_config.is_some())
         .note("CapacityProviderConfig", input.capacity_provider_config.is_some())
         .note("DurableConfig", input.durable_config.is_some())

@@ -27,7 +27,8 @@ impl Handle<PublishLayerVersion> for Control {
         let reference = input.content.s3_object_storage_mode.as_deref() == Some("REFERENCE");
         Unsupported::default().note("Content.S3ObjectStorageMode", reference).refuse()?;
         let source = Source::of_layer(&input.content, &context.scope.region);
-        let checked = source.check(&*self.parts.code, &*self.parts.s3).await?;
+        let checked = source.check(&self.parts).await?;
+        let signed_by = checked.signature.signer().map(str::to_owned);
         let code = checked.store(&*self.parts.code).await?;
         let created = self.now();
         let version = self
@@ -35,6 +36,7 @@ impl Handle<PublishLayerVersion> for Control {
                 let version = Arc::new(LayerVersion {
                     version: layer.next_version,
                     code,
+                    signed_by: signed_by.clone(),
                     description: input.description.clone().unwrap_or_default(),
                     runtimes: input.compatible_runtimes.clone(),
                     architectures: input.compatible_architectures.clone(),

@@ -1,12 +1,13 @@
 //! UpdateFunctionCode: invokes run the previous package until the new one is unpacked. `DryRun` checks and changes nothing.
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, Version};
+use lambent_domain::{CodeSigningConfig, Fault, Version};
 use lambent_wire::lambda::operations::UpdateFunctionCode;
 use lambent_wire::lambda::operations::update_function_code::UpdateFunctionCodeRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
 
 use crate::change::updatable;
+use crate::code_signing::{Artifact, check};
 use crate::layers::check_unzipped_size;
 use crate::package::Source;
 use crate::settings::{Unsupported, check_architectures, check_publish_to};
@@ -38,19 +39,25 @@ impl Handle<UpdateFunctionCode> for Control {
             ));
         }
         let source = Source::of_update(&input, &context.scope.region);
-        let checked = source.check(&*self.parts.code, &*self.parts.s3).await?;
+        let checked = source.check(&self.parts).await?;
         let (key, arn) = (&target.key, target.key.arn());
         check_unzipped_size(checked.code_ref, &current.latest.configuration.layers)?;
+        let signature = checked.signature.clone();
+        let trusted = |config: &CodeSigningConfig| check(config, &Artifact::code(&signature));
+        self.enforced(&current, &mut Vec::new(), trusted)?;
+        let signed_by = signature.signer().map(str::to_owned);
         if input.dry_run == Some(true) {
-            let would_be = Version { code: checked.code_ref, ..current.latest.clone() };
+            let would_be = Version { code: checked.code_ref, signed_by, ..current.latest.clone() };
             return Ok(shown::full(key, &would_be, arn, &*self.parts.runtimes));
         }
         let code = checked.store(&*self.parts.code).await?;
         let publish = input.publish == Some(true);
         let (updated, published) = self
-            .update(&target, revision_id, |function| {
+            .update(&target, revision_id, |function, writes| {
+                self.enforced(function, writes, trusted)?;
                 check_unzipped_size(code, &function.latest.configuration.layers)?;
                 function.latest.code = code;
+                function.latest.signed_by.clone_from(&signed_by);
                 Ok(publish.then(|| self.publish(function, None, true)))
             })
             .await?;

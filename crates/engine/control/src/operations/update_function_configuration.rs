@@ -8,6 +8,7 @@ use lambent_wire::lambda::operations::UpdateFunctionConfiguration;
 use lambent_wire::lambda::operations::update_function_configuration::UpdateFunctionConfigurationRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
 
+use crate::code_signing::check_layers;
 use crate::layers::check_unzipped_size;
 use crate::settings::{Asked, Unsupported};
 use crate::target::Target;
@@ -28,10 +29,13 @@ impl Handle<UpdateFunctionConfiguration> for Control {
         let layers = self.layers_of(input.layers.as_deref(), &context.scope)?;
         let asked = asked(input, layers);
         let (updated, ()) = self
-            .update(&target, revision_id.as_deref(), |function| {
+            .update(&target, revision_id.as_deref(), |function, writes| {
                 let old = Configuration::clone(&function.latest.configuration);
                 let new = asked.clone().merge(old, &target.key, &*self.parts.runtimes)?;
                 check_unzipped_size(function.latest.code, &new.layers)?;
+                if let Some(layers) = &asked.layers {
+                    self.enforced(function, writes, |config| check_layers(config, layers))?;
+                }
                 function.latest.configuration = Arc::new(new);
                 Ok(())
             })

@@ -1,5 +1,7 @@
 //! What operations on code-signing configurations share: finding, changing, showing, and how functions hold on to them.
 
+mod enforce;
+
 use std::sync::Arc;
 
 use lambent_domain::code_signing::UntrustedArtifact;
@@ -9,6 +11,8 @@ use lambent_ports::store::{StoreError, Write};
 use lambent_wire::lambda::types;
 
 use crate::{Control, store_fault};
+
+pub(crate) use enforce::{Artifact, check, check_layers};
 
 /// Attempts of a change whose record others change at the same time.
 pub(crate) const MAX_ATTEMPTS: usize = 64;
