@@ -22,6 +22,7 @@ use lambent_ports::code::{CodeError, CodeLinks, CodeStore};
 use lambent_ports::code_source::{CodeSource, CodeSourceError, S3Object};
 use lambent_ports::invoke::{ProvisionedState, ProvisionedView};
 use lambent_ports::runtimes::{Command, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable};
+use lambent_ports::signatures::{Signature, Signatures};
 use lambent_ports::store::{Limits, Store};
 use lambent_store_sqlite::SqliteStore;
 use serde_json::Value;
@@ -113,6 +114,7 @@ impl World {
             store: Arc::clone(&store) as _,
             code,
             s3: Arc::new(NoS3),
+            signatures: Arc::new(NothingSigned),
             runtimes: Arc::new(OneRuntime([RuntimeId::new("python3.12")])),
             links: Arc::new(Links),
             provisioned: Arc::new(NothingProvisioned),
@@ -258,8 +260,17 @@ impl RuntimeCatalog for OneRuntime {
 struct Links;
 
 impl CodeLinks for Links {
-    fn link(&self, base_url: &str, function: &FunctionKey, sha256: CodeSha256) -> String {
-        format!("{base_url}/{}/{}", function.name, sha256.to_hex())
+    fn link(&self, base_url: &str, name: &str, sha256: CodeSha256) -> String {
+        format!("{base_url}/{name}/{}", sha256.to_hex())
+    }
+}
+
+struct NothingSigned;
+
+#[async_trait]
+impl Signatures for NothingSigned {
+    async fn signature(&self, _: Bytes) -> Result<Signature, CodeError> {
+        Ok(Signature::Missing)
     }
 }
 
