@@ -12,9 +12,7 @@ use bytes::Bytes;
 use lambent_blob_fs::FsCode;
 use lambent_control::{Control, ControlParts, ControlService};
 use lambent_domain::limits::UNRESERVED_MINIMUM;
-use lambent_domain::{
-    AccountId, CodeRef, CodeSha256, FunctionKey, Region, RequestId, RevisionId, RuntimeId, Scope,
-};
+use lambent_domain::{AccountId, CodeRef, CodeSha256, Region, RequestId, RevisionId, RuntimeId, Scope};
 use lambent_kit::clock::TestClock;
 use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService, Caller};
