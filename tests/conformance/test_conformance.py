@@ -3,6 +3,7 @@
 A case that pending.txt lists must fail; when it passes, its line has to go.
 """
 
+import contextlib
 import importlib.util
 import itertools
 import pathlib
@@ -56,8 +57,8 @@ class Clients:
         return self.server.url.rstrip("/") + path
 
 
-@pytest.fixture(scope="module")
-def servers():
+@contextlib.contextmanager
+def running_servers():
     """Servers by their options: most cases share the one without any."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="lambent-conformance-"))
     before = set(E2E.leftovers())
@@ -71,12 +72,20 @@ def servers():
             started[options] = Clients(E2E.Server(own, "--s3-endpoint", bucket.url, *options).start())
         return started[options]
 
-    yield server
-    codes = [clients.server.stop() for clients in started.values()]
-    bucket.stop()
+    try:
+        yield server
+    finally:
+        codes = [clients.server.stop() for clients in started.values()]
+        bucket.stop()
+        shutil.rmtree(directory, ignore_errors=True)
     assert not any(codes), codes
     E2E.wait_for(lambda: not set(E2E.leftovers()) - before, "everything is gone")
-    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def servers():
+    with running_servers() as server:
+        yield server
 
 
 #: Access keys that are account numbers choose the account; every case gets one, so that lists and limits are its own.
