@@ -16,26 +16,12 @@ from conftest import ROOT, RUNTIMES, package, wait_for
 ECHO = package({"app.py": "def handler(event, context):\n    return event\n"})
 #: What is known to fail, and why; a test that passes has to come off.
 PENDING = {
-    "list_layers": "layers are not available yet",
-    "list_layer_versions": "layers are not available yet",
     "list_event_source_mappings": "event sources are not available yet",
-    "list_function_event_invoke_configs": "asynchronous invocation is not available yet",
-    "list_code_signing_configs": "code signing is not available yet",
-    "list_functions_by_code_signing_config": "code signing is not available yet",
-    "list_function_url_configs": "function URLs are not available yet",
-    "list_capacity_providers": "managed instances are not available yet",
     "list_function_versions_by_capacity_provider": "managed instances are not available yet",
     "get_durable_execution_history": "durable functions are not available yet",
     "get_durable_execution_state": "durable functions are not available yet",
-    "list_durable_executions_by_function": "durable functions are not available yet",
-    "cli layers": "layers are not available yet",
-    "cli permissions": "resource policies are not available yet",
     "cli asynchronous invocation": "asynchronous invocation is not available yet",
-    "cli urls": "function URLs are not available yet",
-    "cli code signing": "code signing is not available yet",
     "cli event source mappings": "event sources are not available yet",
-    "javascript layers": "layers are not available yet",
-    "javascript permissions": "resource policies are not available yet",
 }
 ACCOUNTS = itertools.count(400000000000)
 

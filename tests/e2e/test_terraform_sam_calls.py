@@ -18,13 +18,7 @@ ACCOUNT = "123456789012"
 ARN = "arn:aws:lambda:us-east-1:%s:function:%%s" % ACCOUNT
 #: What is known to fail, and why; a test that passes has to come off.
 PENDING = {
-    "aws_lambda_function": "code signing is not available yet",
-    "aws_lambda_permission": "resource policies are not available yet",
-    "aws_lambda_layer_version": "layers are not available yet",
-    "aws_lambda_function_url": "function URLs are not available yet",
-    "aws_lambda_function_event_invoke_config": "asynchronous invocation is not available yet",
     "aws_lambda_event_source_mapping": "event sources are not available yet",
-    "AWS::Lambda::Function": "code signing is not available yet",
 }
 
 
