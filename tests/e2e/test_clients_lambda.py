@@ -17,7 +17,6 @@ ECHO = package({"app.py": "def handler(event, context):\n    return event\n"})
 #: What is known to fail, and why; a test that passes has to come off.
 PENDING = {
     "list_event_source_mappings": "event sources are not available yet",
-    "list_function_versions_by_capacity_provider": "managed instances are not available yet",
     "get_durable_execution_history": "durable functions are not available yet",
     "get_durable_execution_state": "durable functions are not available yet",
     "cli asynchronous invocation": "asynchronous invocation is not available yet",
@@ -124,7 +123,8 @@ def three_code_signing_configs(account):
 def three_signed_functions(account):
     arn = signing(account)
     for name in "abc":
-        account.function(name, CodeSigningConfigArn=arn)
+        account.function(name)
+        account.lambda_.put_function_code_signing_config(FunctionName=name, CodeSigningConfigArn=arn)
     return {"CodeSigningConfigArn": arn}, "FunctionArns"
 
 
