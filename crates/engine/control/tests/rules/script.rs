@@ -119,13 +119,20 @@ pub fn turns() -> BoxedStrategy<Vec<Turn>> {
         .boxed()
 }
 
-/// A function with two versions and an alias: most of what can be said is about such.
+/// A function with two versions and two aliases, one of them weighted: most of what can be said is about such.
 fn beginning() -> Vec<Turn> {
     let (f, publish, description, revision) = (0, true, None, Revision::None);
     let steps = [
         Step::Create { f, package: Package::Good(0), publish, description, tags: 1 },
         Step::UpdateCode { f, package: Package::Good(1), publish, dry_run: false, revision },
         Step::CreateAlias { f, alias: 0, version: Number::Version(1), weights: None, description },
+        Step::CreateAlias {
+            f,
+            alias: 1,
+            version: Number::Version(2),
+            weights: Some(Weights::Of(vec![(Number::Version(1), 0.25)])),
+            description,
+        },
     ];
     steps.into_iter().map(|step| Turn { settled: true, step, after_ms: 5, page: 2 }).collect()
 }
