@@ -161,6 +161,22 @@ pub(crate) fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::
     Ok(())
 }
 
+/// Like [`set_limit`], with a hard limit of its own, but not above the hard limit that there is: only root could.
+pub(crate) fn set_limit_where_possible(
+    resource: libc::__rlimit_resource_t,
+    soft: u64,
+    hard: u64,
+) -> io::Result<()> {
+    let mut present = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure outlives the call.
+    checked(libc::c_long::from(unsafe { libc::getrlimit(resource, &raw mut present) }))?;
+    let hard = hard.min(present.rlim_max);
+    let limit = libc::rlimit { rlim_cur: soft.min(hard), rlim_max: hard };
+    // SAFETY: the structure outlives the call.
+    checked(libc::c_long::from(unsafe { libc::setrlimit(resource, &raw const limit) }))?;
+    Ok(())
+}
+
 /// Closes every descriptor from `first` on.
 pub(crate) fn close_from(first: u32) {
     // SAFETY: only called where no live owner of a descriptor from `first` on is left in this process: at the very start
