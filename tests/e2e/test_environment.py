@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from conftest import package
 
 PYTHONS = ["python3.8", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"]
 NODES = ["nodejs16.x", "nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x"]
@@ -223,3 +224,55 @@ def test_without_active_tracing_nothing_is_sampled_and_the_callers_header_is_pas
     assert traced(server, "passed", given) == given
     assert re.fullmatch(r"Root=%s;Parent=[0-9a-f]{16};Sampled=0" % ROOT, traced(server, "passed", "Root=" + ROOT))
     assert not any("XRAY" in report for report in xray_lines(server, "passed", 3))
+
+
+# --- Layers -----------------------------------------------------------------------------------------------------------
+
+def layer(server, name, files, modes=None):
+    return server.lambda_.publish_layer_version(LayerName=name, Content={"ZipFile": package(files, modes)})["LayerVersionArn"]
+
+
+def module(directory, name, value):
+    """An ES module package that says where it is from."""
+    where = "%s/%s" % (directory, name)
+    return {where + "/package.json": '{"type": "module", "exports": "./index.js"}', where + "/index.js": "export default '%s';" % value}
+
+
+def test_a_wrapper_may_come_from_a_layer(server):
+    arn = layer(server, "wrapper", {"wrapper": WRAPPERS["python"]}, {"wrapper": 0o755})
+    server.create("layer-wrapped", WRAPPED["python"], Layers=[arn], Timeout=30, Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}})
+    assert server.invoke("layer-wrapped")["Json"][2] is True
+
+
+@pytest.mark.parametrize("major", ["18", "20", "22", "24"])
+def test_es_modules_import_packages_of_layers_before_the_sdk_and_behind_their_own(server, major):
+    sdk = "@aws-sdk/client-s3"
+    files = {
+        **module("nodejs/node%s/node_modules" % major, "versioned", "versioned layer"),
+        **module("nodejs/node%s/node_modules" % major, "both", "versioned layer"),
+        **module("nodejs/node_modules", "both", "layer"),
+        **module("nodejs/node_modules", "plain", "layer"),
+        **module("nodejs/node_modules", "own", "layer"),
+        **module("nodejs/node_modules", sdk, "layer"),
+        **module("nodejs/node_modules", "importing", "layer"),
+    }
+    files["nodejs/node_modules/importing/index.js"] = "import versioned from 'plain'; import { SQSClient } from '@aws-sdk/client-sqs'; export default versioned + ' ' + typeof SQSClient;"
+    arn = layer(server, "esm-" + major, files)
+    code = """
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { readFileSync } from 'fs';
+import versioned from 'versioned'; import both from 'both'; import plain from 'plain'; import own from 'own'; import s3 from '%s'; import importing from 'importing';
+const missing = await import('nowhere').catch((error) => error.code);
+const unexported = await import('own/other').catch((error) => error.code);
+export const handler = async () => ({ versioned, both, plain, own, s3, importing, missing, unexported, sqs: typeof SQSClient, fs: typeof readFileSync });
+""" % sdk
+    runtime = "nodejs%s.x" % major
+    server.create("esm-layer-" + major, {"app.mjs": code, **module("node_modules", "own", "own")}, runtime=runtime, Layers=[arn], Timeout=30, MemorySize=512)
+    assert server.invoke("esm-layer-" + major)["Json"] == {
+        "versioned": "versioned layer", "both": "versioned layer", "plain": "layer", "own": "own", "s3": "layer", "importing": "layer function",
+        "missing": "ERR_MODULE_NOT_FOUND", "unexported": "ERR_PACKAGE_PATH_NOT_EXPORTED", "sqs": "function", "fs": "function",
+    }
+    required = "exports.handler = async () => [(await import('plain')).default, require.resolve('@aws-sdk/client-sqs')];"
+    server.create("cjs-layer-" + major, {"app.js": required}, runtime=runtime, Layers=[arn], Timeout=30, MemorySize=512)
+    plain, resolved = server.invoke("cjs-layer-" + major)["Json"]
+    assert plain == "layer" and resolved.startswith("/var/runtime/node_modules/")

@@ -13,6 +13,7 @@ const PYTHON_CLIENT: &[(&str, &str)] = &[
 ];
 const NODEJS_CLIENT: &[(&str, &str)] = &[
     ("bootstrap.js", include_str!("../../../../runtimes/nodejs/bootstrap.js")),
+    ("layer_imports.js", include_str!("../../../../runtimes/nodejs/layer_imports.js")),
     // Amazon's certificate authorities. Up to Node.js 18 NODE_EXTRA_CA_CERTS names it; later functions may do so themselves.
     ("ca-cert.pem", include_str!("../../../../runtimes/nodejs/ca-cert.pem")),
 ];
