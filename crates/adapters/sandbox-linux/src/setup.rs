@@ -109,7 +109,7 @@ impl Blank<'_> {
 fn drop_privileges(attachment: &Attachment, mapper: Option<Mapper>, filters: &Filters) -> Step<()> {
     step("open files limit", sys::set_limit(libc::RLIMIT_NOFILE, attachment.open_files))?;
     for (name, resource, soft, hard) in OTHER_LIMITS {
-        step(name, sys::set_limit_where_possible(resource, soft, hard))?;
+        step(name, sys::set_limits_where_possible(resource, soft, hard))?;
     }
     // Besides the cgroup's, and instead of it where there is none. As root the user is this sandbox's own, so the count
     // is too, on any kernel.
