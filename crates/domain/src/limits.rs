@@ -46,7 +46,8 @@ pub const ACCOUNT_CONCURRENCY: u32 = 1_000;
 pub const TOTAL_CODE_BYTES: u64 = 80_530_636_800;
 /// Open files of a function's process (recorded RLIMIT_NOFILE).
 pub const OPEN_FILES: u64 = 1_024;
-/// Processes and threads of an execution environment (AWS documentation: 1,024).
+/// Processes and threads of an execution environment (AWS documentation: 1,024). The recorded RLIMIT_NPROC of 742 is what a
+/// kernel sets by itself for a machine of that one's memory; it promises nobody anything.
 pub const PROCESSES: u64 = 1_024;
 /// Tags of a resource (AWS documentation).
 pub const MAX_TAGS: usize = 50;

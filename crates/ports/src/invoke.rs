@@ -19,7 +19,8 @@ pub struct Invocation {
     pub log_tail: bool,
     /// One id for logs, headers and context.
     pub request_id: RequestId,
-    /// `X-Amzn-Trace-Id` of the request, or made by the front.
+    /// `X-Amzn-Trace-Id` of the request, or made by the front: `Root`, `Parent` and `Sampled`. With `Sampled=?` the
+    /// function's tracing decides.
     pub trace_id: String,
 }
 
@@ -34,6 +35,8 @@ pub struct InvokeReply {
     pub payload: Bytes,
     /// The last 4 KB of the log when asked for, not yet base64.
     pub log_tail: Option<Vec<u8>>,
+    /// `X-Amzn-Trace-Id` as the function got it.
+    pub trace_id: String,
 }
 
 /// The invoke path. Not `Send`: it lives on one shard's thread, from the client's socket to the runtime's.

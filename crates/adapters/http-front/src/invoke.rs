@@ -69,7 +69,6 @@ async fn run(
         parts.invoke.dry_run(&function, qualifier.as_ref())?;
         return Ok(no_content(&request_id));
     }
-    let trace_id = trace_id(parts, head);
     let invocation = Invocation {
         function,
         qualifier,
@@ -77,10 +76,10 @@ async fn run(
         client_context: client_context(head)?,
         log_tail,
         request_id,
-        trace_id: trace_id.clone(),
+        trace_id: trace_id(parts, head),
     };
     let reply = parts.invoke.invoke(invocation).await?;
-    Ok(encode(reply, &request_id, &trace_id))
+    Ok(encode(reply, &request_id))
 }
 
 fn header<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
@@ -220,7 +219,7 @@ fn is_json(payload: &[u8]) -> Result<(), String> {
     })
 }
 
-/// The caller's trace header, completed; or one of our own.
+/// The caller's trace header, completed; or one of our own. Whether it is sampled is left to who knows the function.
 fn trace_id(parts: &FrontParts, head: &Parts) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let given = header(head, "x-amzn-trace-id").filter(|text| text.contains("Root="));
@@ -233,14 +232,14 @@ fn trace_id(parts: &FrontParts, head: &Parts) -> String {
                 text = format!("{text};{parent}");
             }
             if !text.contains("Sampled=") {
-                text.push_str(";Sampled=0");
+                text.push_str(";Sampled=?");
             }
             text
         }
         None => {
             let seconds = parts.clock.now_ms() / 1_000;
             format!(
-                "Root=1-{seconds:08x}-{};{parent};Sampled=0;Lineage=1:{}:0",
+                "Root=1-{seconds:08x}-{};{parent};Sampled=?;Lineage=1:{}:0",
                 hex(&random[..12]),
                 hex(&random[12..])
             )
@@ -259,7 +258,7 @@ fn no_content(request_id: &RequestId) -> Response<Bytes> {
     response
 }
 
-fn encode(reply: InvokeReply, request_id: &RequestId, trace_id: &str) -> Response<Bytes> {
+fn encode(reply: InvokeReply, request_id: &RequestId) -> Response<Bytes> {
     let mut response = Response::new(reply.payload);
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
@@ -268,7 +267,7 @@ fn encode(reply: InvokeReply, request_id: &RequestId, trace_id: &str) -> Respons
         HeaderValue::from_bytes(&request_id.encode()).unwrap_or_else(|_| text("")),
     );
     headers.insert("x-amz-executed-version", text(&reply.executed_version));
-    headers.insert("x-amzn-trace-id", text(trace_id));
+    headers.insert("x-amzn-trace-id", text(&reply.trace_id));
     if reply.failed {
         headers.insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
     }

@@ -15,6 +15,8 @@ use crate::layout;
 const PATH: &str = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin";
 const LIBRARY_PATH: &str =
     "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
+const BASE_ENV: [(&str, &str); 4] =
+    [("PATH", PATH), ("LD_LIBRARY_PATH", LIBRARY_PATH), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC")];
 const INSTALL: &str = "run: lambent runtime install";
 
 type Resolution = Result<Arc<ResolvedRuntime>, RuntimeUnavailable>;
@@ -100,19 +102,11 @@ impl Host<'_> {
             (format!("/var/lang/bin/python3.{minor}"), vec![mount])
         };
         mounts.push(self.runtime_mount(definition)?);
-        let mut env = base_env();
-        env.extend(pairs(&[
-            ("PYTHONPATH", "/var/runtime"),
-            ("LC_CTYPE", "C.UTF-8"),
-            ("PWD", "/var/task"),
-            ("SHLVL", "0"),
-        ]));
+        let env = managed_env(definition, &[("PYTHONPATH", "/var/runtime")]);
         let warning = (minor != wanted).then(|| {
             format!("Python 3.{wanted} is not on this host: Python 3.{minor} runs this function instead")
         });
-        // Imported rather than run as a script: only modules have compiled code beside them.
-        let start = "import sys; sys.path.insert(0, '/var/runtime'); import bootstrap; bootstrap.main()";
-        let command = vec![binary, "-c".into(), start.into()];
+        let command = vec![binary, "/var/runtime/bootstrap.py".into()];
         let version = format!("python:{}.v1", definition.version);
         Ok(managed(id, mounts, command, env, version, warning))
     }
@@ -147,8 +141,7 @@ impl Host<'_> {
         let path = format!(
             "/opt/nodejs/node{wanted}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
         );
-        let mut env = base_env();
-        env.push(("NODE_PATH".into(), path));
+        let env = managed_env(definition, &[("NODE_PATH", &path)]);
         let warning = (version != wanted).then(|| {
             format!("Node.js {wanted} is not on this host: Node.js {version} runs this function instead")
         });
@@ -161,12 +154,18 @@ fn absolute(path: PathBuf) -> PathBuf {
     path.canonicalize().unwrap_or(path)
 }
 
-fn pairs(values: &[(&str, &str)]) -> Vec<(String, String)> {
-    values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn env(defaults: &[(&str, &str)], definition: &Definition) -> Vec<(String, String)> {
+    let defaults = defaults.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let mut env: BTreeMap<String, String> = defaults.collect();
+    env.extend(definition.env.clone());
+    env.into_iter().collect()
 }
 
-fn base_env() -> Vec<(String, String)> {
-    pairs(&[("PATH", PATH), ("LD_LIBRARY_PATH", LIBRARY_PATH), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC")])
+/// AWS starts managed runtimes from a shell, and this is what that leaves behind.
+const FROM_A_SHELL: [(&str, &str); 2] = [("PWD", "/var/task"), ("SHLVL", "0")];
+
+fn managed_env(definition: &Definition, family: &[(&str, &str)]) -> Vec<(String, String)> {
+    env(&[&BASE_ENV[..], &FROM_A_SHELL, family].concat(), definition)
 }
 
 fn managed(
@@ -196,7 +195,7 @@ fn custom(id: &RuntimeId, definition: &Definition) -> ResolvedRuntime {
         id: id.clone(),
         mounts: Vec::new(),
         command: Command::FirstOf(["/var/task/bootstrap", "/opt/bootstrap"].map(str::to_owned).to_vec()),
-        env: base_env(),
+        env: env(&BASE_ENV, definition),
         execution_env: None,
         version_hash: layout::version_hash(&version),
         version,

@@ -1,5 +1,7 @@
 //! `runtimes/*.toml`, built into the binary.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// What a runtime needs.
@@ -19,6 +21,9 @@ pub(crate) struct Definition {
     /// Version of the package that holds an official binary.
     #[serde(default)]
     pub(crate) binary: Option<String>,
+    /// Variables that this runtime has besides its family's, or with another value (recorded).
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 /// How it is started.

@@ -8,10 +8,15 @@ use crate::definition::{Family, PackageSet};
 
 const PYTHON_CLIENT: &[(&str, &str)] = &[
     ("bootstrap.py", include_str!("../../../../runtimes/python/bootstrap.py")),
+    ("function_client.py", include_str!("../../../../runtimes/python/function_client.py")),
     ("function_logging.py", include_str!("../../../../runtimes/python/function_logging.py")),
 ];
-const NODEJS_CLIENT: &[(&str, &str)] =
-    &[("bootstrap.js", include_str!("../../../../runtimes/nodejs/bootstrap.js"))];
+const NODEJS_CLIENT: &[(&str, &str)] = &[
+    ("bootstrap.js", include_str!("../../../../runtimes/nodejs/bootstrap.js")),
+    ("layer_imports.js", include_str!("../../../../runtimes/nodejs/layer_imports.js")),
+    // Amazon's certificate authorities. Up to Node.js 18 NODE_EXTRA_CA_CERTS names it; later functions may do so themselves.
+    ("ca-cert.pem", include_str!("../../../../runtimes/nodejs/ca-cert.pem")),
+];
 
 /// Changes when the same packages are installed in another way.
 const INSTALLED_AS: &str = "compiled";

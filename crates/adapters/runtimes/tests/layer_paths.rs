@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CLIENT: &str = include_str!("../../../../runtimes/python/bootstrap.py");
+const CLIENT: &str = include_str!("../../../../runtimes/python/function_client.py");
 
 fn python(arguments: &[&str], env: &[(&str, &Path)]) -> String {
     let mut command = Command::new("python3");
@@ -33,7 +33,7 @@ impl Places {
         places.modules("layers/by_pth", &["named_by_pth"]);
         std::fs::write(places.at("layers/more.pth"), "by_pth\n").unwrap();
         places.modules("runtime", &["a", "b", "c", "d"]);
-        std::fs::write(places.at("runtime/bootstrap.py"), CLIENT).unwrap();
+        std::fs::write(places.at("runtime/function_client.py"), CLIENT).unwrap();
         places.modules("own", &["b", "c"]);
         places
     }
@@ -52,8 +52,8 @@ impl Places {
     /// Where modules come from, for a `PYTHONPATH`.
     fn found(&self, python_path: &str, names: &[&str]) -> Vec<String> {
         let script = "import sys; runtime, layers, *names = sys.argv[1:]; sys.path.insert(0, runtime)
-import bootstrap
-bootstrap.set_search_path(layers)
+import function_client
+function_client.set_search_path(layers)
 for name in names: print(__import__(name).FROM)";
         let (runtime, layers) = (self.at("runtime"), self.at("layers"));
         let mut arguments = vec![script, runtime.to_str().unwrap(), layers.to_str().unwrap()];

@@ -21,6 +21,19 @@ pub(crate) const SANDBOX_GID: u32 = 990;
 /// From this kernel on, RLIMIT_NPROC counts per user namespace; before, a user's processes everywhere.
 const NAMESPACED_PROCESS_LIMIT: (u32, u32) = (5, 14);
 
+/// Soft and hard limits that are the same for every function (recorded). Whoever starts the server has others, and the
+/// function is to see none of them. A core goes where the function may write, so it costs the function alone.
+const OTHER_LIMITS: [(&str, libc::__rlimit_resource_t, u64, u64); 8] = [
+    ("core limit", libc::RLIMIT_CORE, 10 << 30, 10 << 30),
+    ("locked memory limit", libc::RLIMIT_MEMLOCK, 64 << 10, 64 << 10),
+    ("stack limit", libc::RLIMIT_STACK, 8 << 20, libc::RLIM_INFINITY),
+    ("address space limit", libc::RLIMIT_AS, libc::RLIM_INFINITY, libc::RLIM_INFINITY),
+    ("data limit", libc::RLIMIT_DATA, libc::RLIM_INFINITY, libc::RLIM_INFINITY),
+    ("resident set limit", libc::RLIMIT_RSS, libc::RLIM_INFINITY, libc::RLIM_INFINITY),
+    ("file size limit", libc::RLIMIT_FSIZE, libc::RLIM_INFINITY, libc::RLIM_INFINITY),
+    ("processor time limit", libc::RLIMIT_CPU, libc::RLIM_INFINITY, libc::RLIM_INFINITY),
+];
+
 /// What a blank sandbox is made of.
 pub(crate) struct Shell<'a> {
     pub(crate) cgroups: &'a Dirs,
@@ -95,7 +108,9 @@ impl Blank<'_> {
 /// needs rights outside, and the filters forbid what comes before them.
 fn drop_privileges(attachment: &Attachment, mapper: Option<Mapper>, filters: &Filters) -> Step<()> {
     step("open files limit", sys::set_limit(libc::RLIMIT_NOFILE, attachment.open_files))?;
-    step("core limit", sys::set_limit(libc::RLIMIT_CORE, 0))?;
+    for (name, resource, soft, hard) in OTHER_LIMITS {
+        step(name, sys::set_limits_where_possible(resource, soft, hard))?;
+    }
     // Besides the cgroup's, and instead of it where there is none. As root the user is this sandbox's own, so the count
     // is too, on any kernel.
     if mapper.is_some() || kernel_version() >= NAMESPACED_PROCESS_LIMIT {

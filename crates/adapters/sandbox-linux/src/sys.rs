@@ -155,7 +155,29 @@ pub(crate) fn drop_capabilities() -> io::Result<()> {
 }
 
 pub(crate) fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+    set_limits(resource, value, value)
+}
+
+/// Like [`set_limit`], with a hard limit of its own, and where that is more than this process may give: what there is.
+pub(crate) fn set_limits_where_possible(
+    resource: libc::__rlimit_resource_t,
+    soft: u64,
+    hard: u64,
+) -> io::Result<()> {
+    match set_limits(resource, soft, hard) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let mut present = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: the structure outlives the call.
+            checked(libc::c_long::from(unsafe { libc::getrlimit(resource, &raw mut present) }))?;
+            let hard = hard.min(present.rlim_max);
+            set_limits(resource, soft.min(hard), hard)
+        }
+        other => other,
+    }
+}
+
+fn set_limits(resource: libc::__rlimit_resource_t, soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the structure outlives the call.
     checked(libc::c_long::from(unsafe { libc::setrlimit(resource, &raw const limit) }))?;
     Ok(())

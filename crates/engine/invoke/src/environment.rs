@@ -33,7 +33,7 @@ use crate::process_env::{InitializationType, ProcessEnv};
 use crate::run::{Ended, Flight};
 use crate::shard::Shard;
 use events::Events;
-use parts::{command, internal, log_target, spec, unpacked};
+use parts::{command, internal, log_target, spec, unpacked, wrapper};
 
 /// Where runtimes for `provided*` look, as AWS names them in its error.
 const NO_BOOTSTRAP: &str = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
@@ -76,12 +76,14 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// Makes a sandbox for the pool's deployment and boots the runtime in it. An init that fails is no fault: the
-    /// environment comes back stopped, and the invoke that gets it tries again within its own time.
+    /// Makes a sandbox for the pool's deployment and boots the runtime in it, for a request with this trace if there is
+    /// one. An init that fails is no fault: the environment comes back stopped, and the invoke that gets it tries again
+    /// within its own time.
     pub(crate) async fn start(
         shard: &Rc<Shard>,
         pool: &Rc<Pool>,
         why: InitializationType,
+        trace_id: Option<&str>,
     ) -> Result<Rc<Self>, Fault> {
         let runtime = shard
             .runtimes
@@ -89,7 +91,7 @@ impl Environment {
             .map_err(|unavailable| Fault::InvalidRuntime(unavailable.to_string()))?;
         let code = unpacked(&*shard.code, &pool.deployment).await?;
         let spec = spec(shard, pool, &runtime, code);
-        let command = command(&runtime.command, &spec.mounts);
+        let command = command(&runtime.command, &spec.mounts, wrapper(&pool.deployment));
         let sandbox: Arc<dyn Sandbox> = Arc::from(shard.sandboxes.create(spec).await.map_err(internal)?);
         let listener = sandbox
             .take_runtime_listener()
@@ -105,7 +107,8 @@ impl Environment {
         }
         shard.watch(&environment);
         // An error is in the log, and shows again when the invoke boots again.
-        let _ = environment.boot(InitPhase::Init, Duration::from_millis(limits::INIT_PHASE_MS)).await;
+        let budget = Duration::from_millis(limits::INIT_PHASE_MS);
+        let _ = environment.boot(InitPhase::Init, budget, trace_id).await;
         Ok(environment)
     }
 
@@ -160,12 +163,18 @@ impl Environment {
         }
     }
 
-    /// Starts the runtime and waits for its first poll, at most `budget`.
-    pub(crate) async fn boot(self: &Rc<Self>, phase: InitPhase, budget: Duration) -> Result<(), Failure> {
+    /// Starts the runtime and waits for its first poll, at most `budget`. The function can see the trace while it is
+    /// imported (recorded); with each request the runtime then sets that request's own.
+    pub(crate) async fn boot(
+        self: &Rc<Self>,
+        phase: InitPhase,
+        budget: Duration,
+        trace_id: Option<&str>,
+    ) -> Result<(), Failure> {
         let began = Instant::now();
         self.clean_up().await;
         self.log.init_start(self.now_ms(), phase);
-        let result = match tokio::time::timeout(budget, self.run_init()).await {
+        let result = match tokio::time::timeout(budget, self.run_init(trace_id)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::TimedOut { timeout_s: budget.as_secs_f64() }),
         };
@@ -192,8 +201,9 @@ impl Environment {
         result
     }
 
-    async fn run_init(self: &Rc<Self>) -> Result<(), Failure> {
-        let process = self.process.clone().map_err(|reason| Failure::InvalidEntrypoint(reason.into()))?;
+    async fn run_init(self: &Rc<Self>, trace_id: Option<&str>) -> Result<(), Failure> {
+        let mut process = self.process.clone().map_err(|reason| Failure::InvalidEntrypoint(reason.into()))?;
+        process.env.extend(trace_id.map(|trace_id| ("_X_AMZN_TRACE_ID".into(), trace_id.into())));
         let (booted, first_poll) = oneshot::channel();
         let epoch = {
             let mut state = self.state.borrow_mut();
@@ -309,6 +319,7 @@ impl Environment {
             duration_ms: duration.as_secs_f64() * 1_000.0,
             init_ms: flight.init_ms,
             status,
+            traced: flight.traced,
         };
         let tail = if flight.log_tail {
             Some(self.log.end_with_tail(at_ms, report))

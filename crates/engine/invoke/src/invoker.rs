@@ -11,6 +11,7 @@ use crate::admission::Permit;
 use crate::metrics::{add, subtract};
 use crate::run::Run;
 use crate::shard::{Shard, provisioned_by_deployment};
+use crate::trace;
 
 /// A function as it was when the request came, and what of it runs the request.
 struct Resolved {
@@ -37,7 +38,7 @@ impl Invoker {
             Fault::FunctionNotFound(key.qualified_arn(&qualifier))
         };
         let function = self.shard.table.lookup(key).ok_or_else(not_found)?;
-        let version = function.resolve(qualifier, || self.draw()).ok_or_else(not_found)?;
+        let version = function.resolve(qualifier, || self.shard.draw()).ok_or_else(not_found)?;
         match (&version.state, &version.deployed) {
             (State::Active, Some(deployment)) => {
                 let deployment = Arc::clone(deployment);
@@ -46,12 +47,6 @@ impl Invoker {
             (State::Failed { .. }, _) => Err(Fault::NotActive { state: "Failed" }),
             _ => Err(Fault::NotActive { state: "Pending" }),
         }
-    }
-
-    /// A number in `0.0..1.0`.
-    fn draw(&self) -> f64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.shard.random.bytes16();
-        (u64::from_le_bytes([a, b, c, d, e, f, g, h]) >> 11) as f64 / (1u64 << 53) as f64
     }
 
     fn permit(&self, Resolved { function, deployment }: &Resolved) -> Result<Permit, Fault> {
@@ -68,13 +63,14 @@ impl Invoker {
         })
     }
 
-    async fn run(&self, invocation: Invocation, resolved: Resolved) -> Result<InvokeReply, Fault> {
+    async fn run(&self, mut invocation: Invocation, resolved: Resolved) -> Result<InvokeReply, Fault> {
         let permit = self.permit(&resolved)?;
         let deployment = resolved.deployment;
         let pool = self.shard.pool(&invocation.function, &deployment);
+        trace::pass_on(&mut invocation.trace_id, &self.shard, &pool);
         let environment = match pool.take_idle() {
             Some(environment) => environment,
-            None => pool.wait().await?,
+            None => pool.wait(&invocation.trace_id).await?,
         };
         add(&self.shard.metrics.invocations, 1);
         if !environment.is_stopped() {

@@ -16,6 +16,7 @@ mod provisioned;
 mod run;
 mod shard;
 mod table;
+mod trace;
 
 pub use invoker::Invoker;
 pub use metrics::{InvokeMetrics, MetricsSnapshot};

@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::metrics::add;
 use crate::process_env::InitializationType;
 use crate::shard::Shard;
+use crate::trace::Sampler;
 
 /// `StatusReason` of provisioned concurrency whose environments don't get through their init (`facts` 1.10).
 const INIT_FAILURE: &str = "FUNCTION_ERROR_INIT_FAILURE";
@@ -37,6 +38,7 @@ pub(crate) struct Pool {
     /// Being started for that.
     provisioning: Cell<usize>,
     retired: Cell<bool>,
+    pub(crate) sampler: Sampler,
 }
 
 impl Pool {
@@ -53,6 +55,7 @@ impl Pool {
             provisioned: Cell::new(0),
             provisioning: Cell::new(0),
             retired: Cell::new(false),
+            sampler: Sampler::default(),
         })
     }
 
@@ -61,21 +64,21 @@ impl Pool {
     }
 
     /// Whatever becomes free first: one that is being started for this request, or one that another request gives back.
-    pub(crate) async fn wait(self: &Rc<Self>) -> Arrival {
+    pub(crate) async fn wait(self: &Rc<Self>, trace_id: &str) -> Arrival {
         let (sender, arrival) = oneshot::channel();
         self.waiters.borrow_mut().push_back(sender);
         let waiting = self.waiters.borrow().iter().filter(|waiter| !waiter.is_closed()).count();
         if self.starting.get() < waiting {
-            self.start_one();
+            self.start_one(trace_id.to_owned());
         }
         arrival.await.unwrap_or_else(|_| Err(Fault::Internal("the server is stopping".into())))
     }
 
-    fn start_one(self: &Rc<Self>) {
+    fn start_one(self: &Rc<Self>, trace_id: String) {
         self.starting.set(self.starting.get() + 1);
         let pool = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let arrival = pool.start().await;
+            let arrival = pool.start(&trace_id).await;
             pool.starting.set(pool.starting.get() - 1);
             match arrival {
                 Some(Ok(environment)) => pool.release(environment),
@@ -86,17 +89,22 @@ impl Pool {
     }
 
     /// `None` when nobody waits any more by the time it is this start's turn.
-    async fn start(self: &Rc<Self>) -> Option<Arrival> {
+    async fn start(self: &Rc<Self>, trace_id: &str) -> Option<Arrival> {
         let shard = self.shard.upgrade()?;
         let _turn = shard.starts.acquire().await.ok()?;
         if !self.is_awaited() {
             return None;
         }
-        Some(self.start_environment(&shard, InitializationType::OnDemand).await)
+        Some(self.start_environment(&shard, InitializationType::OnDemand, Some(trace_id)).await)
     }
 
-    async fn start_environment(self: &Rc<Self>, shard: &Rc<Shard>, why: InitializationType) -> Arrival {
-        let started = Environment::start(shard, self, why).await;
+    async fn start_environment(
+        self: &Rc<Self>,
+        shard: &Rc<Shard>,
+        why: InitializationType,
+        trace_id: Option<&str>,
+    ) -> Arrival {
+        let started = Environment::start(shard, self, why, trace_id).await;
         if started.is_err() {
             add(&shard.metrics.start_failures, 1);
         }
@@ -142,7 +150,7 @@ impl Pool {
         if self.retired.get() || self.alive.get() >= self.provisioned.get() {
             return None;
         }
-        Some(self.start_environment(&shard, InitializationType::ProvisionedConcurrency).await)
+        Some(self.start_environment(&shard, InitializationType::ProvisionedConcurrency, None).await)
     }
 
     /// Tells whoever shows it how many there are. A failure stays until something else is asked for.

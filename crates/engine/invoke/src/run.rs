@@ -15,6 +15,7 @@ use crate::admission::Permit;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::log::InitPhase;
+use crate::trace;
 
 /// The environment's side of a running invocation.
 pub(crate) struct Flight {
@@ -26,6 +27,8 @@ pub(crate) struct Flight {
     pub(crate) outcome: oneshot::Sender<Ended>,
     /// Filled in by the environment: only its first invocation reports an init.
     pub(crate) init_ms: Option<f64>,
+    /// The trace header, where the function is traced and this request is sampled.
+    pub(crate) traced: Option<Box<str>>,
     /// The event, while no poll has taken it.
     pub(crate) undelivered: Option<RuntimeEvent>,
 }
@@ -42,6 +45,7 @@ pub(crate) struct Run {
     request_id: RequestId,
     deadline: Instant,
     timeout: Duration,
+    trace_id: String,
     ended: Option<oneshot::Receiver<Ended>>,
     permit: Option<Permit>,
 }
@@ -60,7 +64,7 @@ impl Run {
     ) -> Run {
         let started = Instant::now();
         let timeout = timeout(environment);
-        let booted = environment.boot(InitPhase::Invoke, timeout).await;
+        let booted = environment.boot(InitPhase::Invoke, timeout, Some(&invocation.trace_id)).await;
         let run = Self::begin_at(environment, invocation, permit, started, booted.is_ok());
         if let Err(failure) = booted {
             environment.end(Err(failure));
@@ -88,8 +92,10 @@ impl Run {
             log_tail: invocation.log_tail,
             outcome,
             init_ms: None,
+            traced: traced(environment, &invocation),
             undelivered: None,
         };
+        let trace_id = invocation.trace_id.clone();
         let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
         let event = deliver.then(|| event(invocation, now_ms + left_ms));
         environment.begin(flight, event);
@@ -98,6 +104,7 @@ impl Run {
             request_id,
             deadline,
             timeout,
+            trace_id,
             ended: Some(ended),
             permit: Some(permit),
         }
@@ -118,7 +125,8 @@ impl Run {
             None => None,
         };
         let executed_version = self.environment.pool.deployment.version.to_string();
-        InvokeReply { executed_version, failed, payload, log_tail }
+        let trace_id = std::mem::take(&mut self.trace_id);
+        InvokeReply { executed_version, failed, payload, log_tail, trace_id }
     }
 }
 
@@ -156,6 +164,11 @@ fn gone() -> Ended {
 
 fn timeout(environment: &Environment) -> Duration {
     Duration::from_secs(u64::from(environment.pool.deployment.configuration.timeout_s))
+}
+
+fn traced(environment: &Environment, invocation: &Invocation) -> Option<Box<str>> {
+    let active = environment.pool.deployment.configuration.active_tracing;
+    (active && trace::is_sampled(&invocation.trace_id)).then(|| invocation.trace_id.as_str().into())
 }
 
 fn event(invocation: Invocation, deadline_ms: u64) -> RuntimeEvent {

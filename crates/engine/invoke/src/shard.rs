@@ -127,6 +127,12 @@ impl Shard {
         self.admission.running()
     }
 
+    /// A number in `0.0..1.0`.
+    pub(crate) fn draw(&self) -> f64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.random.bytes16();
+        (u64::from_le_bytes([a, b, c, d, e, f, g, h]) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// Lets every environment go. Sandboxes are destroyed in the background, logs are closed behind what was printed.
     pub fn close(&self) {
         self.pools_of.take();

@@ -177,7 +177,32 @@ except OSError as e:
 
 pub async fn open_files_are_limited(host: Host) {
     let sandbox = host.sandbox("files").await;
-    assert_eq!(sh(&*sandbox, "ulimit -n; ulimit -Hn; ulimit -c").await.1, "256\n256\n0\n");
+    assert_eq!(sh(&*sandbox, "ulimit -n; ulimit -Hn").await.1, "256\n256\n");
+}
+
+/// Limits that every function has alike, whoever started the server; in the units of `/proc`.
+pub async fn other_limits_are_the_recorded_ones(host: Host) {
+    let sandbox = host.sandbox("others").await;
+    let (_, limits) = sh(&*sandbox, "cat /proc/self/limits").await;
+    let own = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let found = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (name, soft, hard) in [
+        ("Max core file size", "10737418240", "10737418240"),
+        ("Max locked memory", "65536", "65536"),
+        ("Max stack size", "8388608", "unlimited"),
+        ("Max address space", "unlimited", "unlimited"),
+        ("Max file size", "unlimited", "unlimited"),
+    ] {
+        // Not everybody can give more than there is.
+        let present = &found(&own, name)[1];
+        let is_less = |present: u64| hard.parse::<u64>().map_or(true, |hard| present < hard);
+        if !present.parse::<u64>().is_ok_and(is_less) {
+            assert_eq!(found(&limits, name), [soft, hard], "{name}");
+        }
+    }
 }
 
 pub async fn descriptors_are_its_own(host: Host) {

@@ -88,6 +88,7 @@ cases! {
     confinement::a_cpu_share_holds,
     confinement::a_fork_bomb_stays_in_its_sandbox,
     confinement::open_files_are_limited,
+    confinement::other_limits_are_the_recorded_ones,
     confinement::descriptors_are_its_own,
     confinement::escapes_fail,
     deaths::the_death_of_the_launcher_is_the_death_of_its_sandboxes,

@@ -60,15 +60,32 @@ pub(super) fn log_target(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime) 
     }
 }
 
+/// What AWS's managed runtimes do with `AWS_LAMBDA_EXEC_WRAPPER`, in the shell script that they are started from: words
+/// and statuses are its own. The wrapper may be anywhere inside, so it is looked for there.
+const WRAPPED: &str = r#"if [ ! -f "$1" ]; then echo "$1: does not exist"; exit 127; fi
+if [ ! -x "$1" ]; then echo "$1: is not an executable"; exit 126; fi
+exec "$@""#;
+
 /// The argument vector; `None` when a custom runtime has no bootstrap, neither in its package nor in its layers.
-pub(super) fn command(command: &Command, mounts: &[Mount]) -> Option<Vec<String>> {
-    match command {
-        Command::Run(argv) => Some(argv.clone()),
-        Command::FirstOf(candidates) => {
+/// A wrapper gets a managed runtime's command as its arguments. Custom runtimes see to theirs themselves, as on AWS.
+pub(super) fn command(command: &Command, mounts: &[Mount], wrapper: Option<&str>) -> Option<Vec<String>> {
+    match (command, wrapper) {
+        (Command::Run(argv), None) => Some(argv.clone()),
+        (Command::Run(argv), Some(wrapper)) => {
+            let shell = ["/bin/sh", "-c", WRAPPED, "bootstrap", wrapper].map(str::to_owned);
+            Some(shell.into_iter().chain(argv.iter().cloned()).collect())
+        }
+        (Command::FirstOf(candidates), _) => {
             let exists = |guest: &&String| on_host(mounts, guest).is_some_and(|host| host.is_file());
             candidates.iter().find(exists).map(|guest| vec![guest.clone()])
         }
     }
+}
+
+/// The function's `AWS_LAMBDA_EXEC_WRAPPER`. An empty one is none.
+pub(super) fn wrapper(deployment: &Deployment) -> Option<&str> {
+    let variables = deployment.configuration.environment.as_ref()?;
+    variables.0.get("AWS_LAMBDA_EXEC_WRAPPER").map(String::as_str).filter(|wrapper| !wrapper.is_empty())
 }
 
 /// Where a path inside is on the host: below the last mount that holds it.
@@ -96,14 +113,18 @@ mod tests {
         let wanted = Command::FirstOf(["/var/task/bootstrap", "/opt/bootstrap"].map(str::to_owned).to_vec());
         let task = Mount { host: code.clone(), guest: "/var/task".into() };
         let both = [task.clone(), Mount { host: layers.clone(), guest: "/opt".into() }];
-        assert_eq!(command(&wanted, &both), None);
+        assert_eq!(command(&wanted, &both, None), None);
         std::fs::write(layers.join("bootstrap"), "").unwrap();
-        assert_eq!(command(&wanted, &both), Some(vec!["/opt/bootstrap".to_owned()]));
-        assert_eq!(command(&wanted, &[task]), None, "without the layers there is none");
+        assert_eq!(command(&wanted, &both, None), Some(vec!["/opt/bootstrap".to_owned()]));
+        assert_eq!(command(&wanted, &[task], Some("/opt/wrapper")), None, "without the layers there is none");
         std::fs::create_dir(code.join("bootstrap")).unwrap();
-        assert_eq!(command(&wanted, &both), Some(vec!["/opt/bootstrap".to_owned()]), "a directory is none");
+        assert_eq!(
+            command(&wanted, &both, None),
+            Some(vec!["/opt/bootstrap".to_owned()]),
+            "a directory is none"
+        );
         std::fs::remove_dir(code.join("bootstrap")).unwrap();
         std::fs::write(code.join("bootstrap"), "").unwrap();
-        assert_eq!(command(&wanted, &both), Some(vec!["/var/task/bootstrap".to_owned()]));
+        assert_eq!(command(&wanted, &both, None), Some(vec!["/var/task/bootstrap".to_owned()]));
     }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::LogTarget;
 use crate::failure::ReportStatus;
+use crate::trace;
 
 /// When an init happens: before the first invoke, or again within one after it had failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct Report {
     /// Only on the first invocation of an environment.
     pub(crate) init_ms: Option<f64>,
     pub(crate) status: ReportStatus,
+    /// The trace header of a request that is sampled.
+    pub(crate) traced: Option<Box<str>>,
 }
 
 impl Report {
@@ -118,12 +121,13 @@ impl LogTarget {
             LogFormat::Text => {
                 let init =
                     report.init_ms.map(|ms| format!("Init Duration: {ms:.2} ms\t")).unwrap_or_default();
+                let xray = report.traced.as_deref().map(xray_line).unwrap_or_default();
                 let status = text_status(&report.status);
                 let status = status.strip_prefix('\t').unwrap_or(&status);
                 vec![
                     format!("END RequestId: {id}\n"),
                     format!(
-                        "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {max_memory_mb} MB\t{init}{status}\n",
+                        "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {max_memory_mb} MB\t{init}{status}\n{xray}",
                         report.duration_ms,
                         report.billed_ms(),
                         self.memory_mb,
@@ -136,6 +140,7 @@ impl LogTarget {
                     let metrics = json!({"durationMs": milli(report.duration_ms)});
                     let mut done = json!({"requestId": id.to_string(), "metrics": metrics});
                     set_status(&mut done, &report.status);
+                    set_tracing(&mut done, report.traced.as_deref());
                     lines.push(self.record(at_ms, "platform.runtimeDone", done));
                 }
                 if self.talks() || report.status != ReportStatus::Success {
@@ -156,6 +161,7 @@ impl LogTarget {
         }
         let mut record = json!({"requestId": report.request_id.to_string(), "metrics": metrics});
         set_status(&mut record, &report.status);
+        set_tracing(&mut record, report.traced.as_deref());
         self.record(at_ms, "platform.report", record)
     }
 
@@ -198,6 +204,20 @@ fn text_status(status: &ReportStatus) -> String {
     }
 }
 
+/// Follows REPORT in the same event.
+fn xray_line(header: &str) -> String {
+    let field = |name| trace::field(header, name).unwrap_or_default();
+    format!("XRAY TraceId: {}\tSegmentId: {}\tSampled: true\t\n", field("Root"), field("Parent"))
+}
+
+/// As in the Telemetry API (`facts` 3.4), whose records these are.
+fn set_tracing(record: &mut serde_json::Value, header: Option<&str>) {
+    if let Some(header) = header {
+        let span = trace::field(header, "Parent").unwrap_or_default();
+        record["tracing"] = json!({"spanId": span, "type": "X-Amzn-Trace-Id", "value": header});
+    }
+}
+
 fn set_status(record: &mut serde_json::Value, status: &ReportStatus) {
     let (text, kind) = match status {
         ReportStatus::Success => ("success", None),
@@ -237,7 +257,13 @@ mod tests {
     }
 
     fn report(init_ms: Option<f64>, status: ReportStatus) -> Report {
-        Report { request_id: RequestId::from_random([0; 16]), duration_ms: 3.014, init_ms, status }
+        Report {
+            request_id: RequestId::from_random([0; 16]),
+            duration_ms: 3.014,
+            init_ms,
+            status,
+            traced: None,
+        }
     }
 
     const ID: &str = "00000000-0000-4000-8000-000000000000";
@@ -276,6 +302,21 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["record"]["errorType"], "Runtime.ExitError");
         assert_eq!(value["time"], "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_sampled_request_is_in_its_report() {
+        let header = "Root=1-0-0;Parent=0123456789abcdef;Sampled=1;Lineage=1:2:0";
+        let sampled = Report { traced: Some(header.into()), ..report(None, ReportStatus::Success) };
+        let text = target(LogFormat::Text).end(0, &sampled, 36).remove(1);
+        let xray = "\t\nXRAY TraceId: 1-0-0\tSegmentId: 0123456789abcdef\tSampled: true\t\n";
+        assert!(text.starts_with("REPORT ") && text.ends_with(xray), "{text}");
+        let json = LogFormat::Json { application: ApplicationLogLevel::Info, system: SystemLogLevel::Debug };
+        for line in target(json).end(0, &sampled, 36) {
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let tracing = json!({"spanId": "0123456789abcdef", "type": "X-Amzn-Trace-Id", "value": header});
+            assert_eq!(value["record"]["tracing"], tracing);
+        }
     }
 
     #[test]
