@@ -199,7 +199,7 @@ impl Client {
                 self.expect(&answer, &[400]);
             }
             10 => {
-                let qualifier = if value % 2 == 0 { alias.to_owned() } else { number.to_string() };
+                let qualifier = if value.is_multiple_of(2) { alias.to_owned() } else { number.to_string() };
                 let path =
                     format!("/2019-09-30/functions/{name}/provisioned-concurrency?Qualifier={qualifier}");
                 let body = json!({"ProvisionedConcurrentExecutions": value / 4 + 1});
