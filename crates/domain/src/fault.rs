@@ -1,8 +1,6 @@
 //! Everything Lambda can answer instead of what was asked. `api-kit` turns each into AWS's code, status and text in
 //! one exhaustive function; nothing else in the program writes an error body of Lambda's.
 
-use crate::names::FunctionKey;
-
 /// A refused or failed request to Lambda.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -22,8 +20,8 @@ pub enum Fault {
     NotFound(String),
     /// 409 `ResourceConflictException`: `Function already exist: <name>`.
     FunctionExists(String),
-    /// 409: an update is in progress.
-    UpdateInProgress(FunctionKey),
+    /// 409: an update of the resource with this ARN is in progress, or others keep changing it.
+    UpdateInProgress(String),
     /// 409: the function is `Pending` or `Failed`.
     NotActive {
         /// `Pending` or `Failed`.

@@ -90,9 +90,8 @@ fn text(fault: &Fault) -> Cow<'_, str> {
         | Fault::InvalidRuntime(text) => text.into(),
         Fault::FunctionNotFound(arn) => format!("Function not found: {arn}").into(),
         Fault::FunctionExists(name) => format!("Function already exist: {name}").into(),
-        Fault::UpdateInProgress(key) => format!(
-            "The operation cannot be performed at this time. An update is in progress for resource: {}",
-            key.arn()
+        Fault::UpdateInProgress(arn) => format!(
+            "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
         )
         .into(),
         Fault::NotActive { state } => format!(

@@ -9,7 +9,7 @@ use lambent_domain::{
     Deployment, Function, FunctionKey, LastUpdate, RevisionId, State, Version, VersionNumber,
 };
 use lambent_ports::code::CodeError;
-use lambent_ports::store::{StoreError, Write};
+use lambent_ports::store::{RecordKey, StoreError, Write};
 
 use crate::ControlParts;
 use crate::turns::Turns;
@@ -64,7 +64,7 @@ impl Activation {
 
     /// Commits what has been prepared, as far as it is still wanted: tags and the like may have changed meanwhile.
     async fn finish(&self, key: &FunctionKey, prepared: &[Prepared]) -> Result<(), StoreError> {
-        let _turn = self.turns.take(key).await;
+        let _turn = self.turns.take(RecordKey::Function(key.clone())).await;
         let Some(function) = self.parts.store.function(key) else {
             return Ok(());
         };

@@ -11,7 +11,7 @@ use crate::{Control, store_fault};
 
 /// Attempts of a change whose record is changed by others that don't take turns: each attempt that loses means that
 /// another won.
-const MAX_ATTEMPTS: usize = 64;
+pub(crate) const MAX_ATTEMPTS: usize = 64;
 
 impl Control {
     /// The stored function, or AWS's "not found" with the ARN as the caller pointed at it.
@@ -54,7 +54,7 @@ impl Control {
         change: impl Fn(&mut Function, &mut Vec<Write>) -> Result<T, Fault>,
         refused: impl Fn(StoreError) -> Fault,
     ) -> Result<(Function, T), Fault> {
-        let _turn = self.turns.take(&target.key).await;
+        let _turn = self.turns.take(RecordKey::Function(target.key.clone())).await;
         for _ in 0..MAX_ATTEMPTS {
             let current = self.function(target)?;
             check(&current)?;
@@ -68,7 +68,7 @@ impl Control {
                 Err(other) => return Err(refused(other)),
             }
         }
-        Err(Fault::UpdateInProgress(target.key.clone()))
+        Err(Fault::UpdateInProgress(target.key.arn()))
     }
 
     /// Changes `$LATEST` and starts its activation, when it may be updated now; other records with it, or only while they
@@ -129,7 +129,7 @@ impl Control {
 
     /// Deletes a function in whatever state it is.
     pub(crate) async fn delete_function(&self, key: &FunctionKey) -> Result<bool, Fault> {
-        let _turn = self.turns.take(key).await;
+        let _turn = self.turns.take(RecordKey::Function(key.clone())).await;
         for _ in 0..MAX_ATTEMPTS {
             let Some(current) = self.parts.store.function(key) else {
                 return Ok(false);
@@ -141,7 +141,7 @@ impl Control {
                 Err(other) => return Err(store_fault(other)),
             }
         }
-        Err(Fault::UpdateInProgress(key.clone()))
+        Err(Fault::UpdateInProgress(key.arn()))
     }
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn updatable(function: &Function, revision_id: Option<&str>) -> Resul
     match (&function.latest.state, &function.latest.last_update) {
         (State::Pending, _) => Err(Fault::NotActive { state: "Pending" }),
         (State::Failed { .. }, _) => Err(Fault::NotActive { state: "Failed" }),
-        (State::Active, Some(LastUpdate::InProgress)) => Err(Fault::UpdateInProgress(function.key.clone())),
+        (State::Active, Some(LastUpdate::InProgress)) => Err(Fault::UpdateInProgress(function.key.arn())),
         (State::Active, _) => Ok(()),
     }
 }

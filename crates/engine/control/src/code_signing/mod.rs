@@ -7,15 +7,14 @@ use std::sync::Arc;
 use lambent_domain::code_signing::UntrustedArtifact;
 use lambent_domain::{AccountId, CodeSigningConfig, CodeSigningKey, Fault, Region, Scope};
 use lambent_kit::utc::offset_ms;
-use lambent_ports::store::{StoreError, Write};
+use lambent_ports::store::{RecordKey, StoreError, Write};
 use lambent_wire::lambda::types;
 
+use crate::change::MAX_ATTEMPTS;
+use crate::turns::Turn;
 use crate::{Control, store_fault};
 
 pub(crate) use enforce::{Artifact, check, check_layers};
-
-/// Attempts of a change whose record others change at the same time.
-pub(crate) const MAX_ATTEMPTS: usize = 64;
 
 fn parse_key(arn: &str) -> Option<CodeSigningKey> {
     let ["arn", _, "lambda", region, account, "code-signing-config", id] =
@@ -30,13 +29,6 @@ fn parse_key(arn: &str) -> Option<CodeSigningKey> {
 /// A configuration that is read, changed or deleted, and not there.
 pub(crate) fn not_found(arn: &str) -> Fault {
     Fault::NotFound(format!("The Lambda code signing configuration {arn} can not be found."))
-}
-
-/// Others have changed the record again and again. AWS's text for functions.
-pub(crate) fn contended(arn: &str) -> Fault {
-    Fault::Conflict(format!(
-        "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
-    ))
 }
 
 /// `UntrustedArtifactOnDeployment`; the model's values have been checked.
@@ -91,6 +83,12 @@ impl Control {
         Ok((config, write))
     }
 
+    /// The turn of whoever changes a configuration, or refers to it: both give it another state. Nothing to wait for when
+    /// the ARN is none.
+    pub(crate) async fn code_signing_turn(&self, arn: &str) -> Option<Turn> {
+        Some(self.turns.take(RecordKey::CodeSigning(parse_key(arn)?)).await)
+    }
+
     /// Changes a configuration. `change` may run more than once.
     pub(crate) async fn change_code_signing(
         &self,
@@ -98,6 +96,7 @@ impl Control {
         scope: &Scope,
         change: impl Fn(&mut CodeSigningConfig) -> Result<(), Fault>,
     ) -> Result<CodeSigningConfig, Fault> {
+        let _turn = self.code_signing_turn(arn).await;
         for _ in 0..MAX_ATTEMPTS {
             let mut next = CodeSigningConfig::clone(&*self.code_signing(arn, scope)?);
             change(&mut next)?;
@@ -107,7 +106,7 @@ impl Control {
                 Err(other) => return Err(store_fault(other)),
             }
         }
-        Err(contended(arn))
+        Err(Fault::UpdateInProgress(arn.to_owned()))
     }
 
     /// Functions that a configuration is in force for, by name.

@@ -9,15 +9,13 @@ use std::sync::Arc;
 use lambent_api_kit::Context;
 use lambent_domain::{AccountId, Epoch, Fault, Layer, LayerKey, LayerVersion, Region, Scope};
 use lambent_kit::utc::offset_ms;
-use lambent_ports::store::{StoreError, Write};
+use lambent_ports::store::{RecordKey, StoreError, Write};
 use lambent_wire::lambda::types::{LayerVersionContentOutput, LayerVersionsListItem};
 
+use crate::change::MAX_ATTEMPTS;
 use crate::{Control, store_fault};
 
 pub(crate) use references::{allows, check_unzipped_size};
-
-/// Attempts of a change whose record others change at the same time.
-const MAX_ATTEMPTS: usize = 64;
 
 /// The layer that a name or an ARN without a version stands for, of this account unless the ARN says otherwise.
 pub(crate) fn parse_key(text: &str, scope: &Scope) -> Option<LayerKey> {
@@ -136,6 +134,7 @@ impl Control {
         key: &LayerKey,
         change: impl Fn(&mut Layer) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        let _turn = self.turns.take(RecordKey::Layer(key.clone())).await;
         for _ in 0..MAX_ATTEMPTS {
             let mut next = match self.parts.store.layer(key) {
                 Some(layer) => Layer::clone(&layer),
@@ -150,10 +149,7 @@ impl Control {
                 Err(other) => return Err(store_fault(other)),
             }
         }
-        Err(Fault::Conflict(format!(
-            "The operation cannot be performed at this time. An update is in progress for resource: {}",
-            key.arn()
-        )))
+        Err(Fault::UpdateInProgress(key.arn()))
     }
 
     /// Changes a version that is there.

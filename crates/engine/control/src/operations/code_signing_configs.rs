@@ -20,7 +20,8 @@ use lambent_wire::lambda::operations::{
     DeleteCodeSigningConfig, GetCodeSigningConfig, ListCodeSigningConfigs, UpdateCodeSigningConfig,
 };
 
-use crate::code_signing::{MAX_ATTEMPTS, contended, shown, untrusted};
+use crate::change::MAX_ATTEMPTS;
+use crate::code_signing::{shown, untrusted};
 use crate::paging::Page;
 use crate::{Control, store_fault};
 
@@ -90,6 +91,7 @@ impl Handle<DeleteCodeSigningConfig> for Control {
         input: DeleteCodeSigningConfigRequest,
     ) -> Result<DeleteCodeSigningConfigResponse, Fault> {
         let arn = &input.code_signing_config_arn;
+        let _turn = self.code_signing_turn(arn).await;
         for _ in 0..MAX_ATTEMPTS {
             // Read before the functions are looked at: one that begins to use it now gives it another state.
             let config = self.code_signing(arn, &context.scope)?;
@@ -106,6 +108,6 @@ impl Handle<DeleteCodeSigningConfig> for Control {
                 Err(other) => return Err(store_fault(other)),
             }
         }
-        Err(contended(arn))
+        Err(Fault::UpdateInProgress(arn.clone()))
     }
 }

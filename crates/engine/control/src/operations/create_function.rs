@@ -10,7 +10,8 @@ use lambent_wire::lambda::operations::CreateFunction;
 use lambent_wire::lambda::operations::create_function::CreateFunctionRequest;
 use lambent_wire::lambda::types::FunctionConfiguration;
 
-use crate::code_signing::{Artifact, MAX_ATTEMPTS, check, check_layers, contended};
+use crate::change::MAX_ATTEMPTS;
+use crate::code_signing::{Artifact, check, check_layers};
 use crate::layers::check_unzipped_size;
 use crate::package::Source;
 use crate::settings::{Asked, Unsupported, check_architectures, check_publish_to, check_tags};
@@ -88,6 +89,10 @@ impl Control {
         signing_arn: Option<&str>,
         signature: &Signature,
     ) -> Result<(), Fault> {
+        let _turn = match signing_arn {
+            Some(arn) => self.code_signing_turn(arn).await,
+            None => None,
+        };
         for _ in 0..MAX_ATTEMPTS {
             let layers = &function.latest.configuration.layers;
             let signing = self.signing(&function.key, signing_arn, signature, layers)?;
@@ -104,7 +109,7 @@ impl Control {
                 Err(other) => return Err(store_fault(other)),
             }
         }
-        Err(contended(&function.key.arn()))
+        Err(Fault::UpdateInProgress(function.key.arn()))
     }
 }
 

@@ -31,6 +31,7 @@ impl Handle<PutFunctionCodeSigningConfig> for Control {
         let arn = &input.code_signing_config_arn;
         // A configuration that is missing is said before a function that is.
         self.attached(arn, &context.scope)?;
+        let _turn = self.code_signing_turn(arn).await;
         self.change_with(&target, |function, writes| {
             let (config, write) = self.attached(arn, &context.scope)?;
             writes.push(write);
