@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use lambent_delivery::DeliveryMetrics;
 use lambent_invoke::InvokeMetrics;
+use lambent_queue_sqlite::SqliteQueue;
 
 pub(crate) struct MetricsPage {
     pub(crate) invoke: Arc<InvokeMetrics>,
     pub(crate) delivery: Arc<DeliveryMetrics>,
+    pub(crate) queue: Arc<SqliteQueue>,
 }
 
 impl MetricsPage {
@@ -28,6 +30,7 @@ impl MetricsPage {
             ("lambent_async_attempts", "Attempts at asynchronous invokes", events.attempts),
             ("lambent_async_event_age_milliseconds", "Age of events, summed over attempts", events.age_ms),
             ("lambent_async_events_dropped", "Events that ended without success", events.dropped),
+            ("lambent_queue_commits", "Groups of changes to queues written to disk", self.queue.commits()),
             ("lambent_dead_letter_errors", "Dead letters that could not be sent", events.dead_letter_errors),
             (
                 "lambent_destination_delivery_failures",

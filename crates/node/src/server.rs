@@ -175,7 +175,11 @@ async fn start(
     let own = OwnService {
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         links,
-        metrics: MetricsPage { invoke: Arc::clone(&metrics), delivery: Arc::clone(&delivery_metrics) },
+        metrics: MetricsPage {
+            invoke: Arc::clone(&metrics),
+            delivery: Arc::clone(&delivery_metrics),
+            queue: Arc::clone(&opened.queue),
+        },
         clock: Arc::clone(&opened.clock),
     };
     let services: Vec<Arc<dyn ApiService>> = vec![

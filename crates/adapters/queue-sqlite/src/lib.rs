@@ -39,6 +39,11 @@ impl SqliteQueue {
         Ok(Arc::new(SqliteQueue { writer, reader }))
     }
 
+    /// Transactions so far.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, QueueError> + Send + 'static,

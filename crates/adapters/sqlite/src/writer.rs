@@ -1,6 +1,9 @@
 //! One thread with one connection: what is queued runs in one transaction and is answered after the commit, so that many
 //! writes share one sync of the disk.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,6 +45,7 @@ type Job = Box<dyn FnOnce(&Connection) -> Finish + Send>;
 /// The thread's near end. Dropping it waits for what was queued.
 pub struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
+    commits: Arc<AtomicU64>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -51,9 +55,16 @@ impl Writer {
         // A connection's cache of statements is small by default; each of ours is used over and over.
         connection.set_prepared_statement_cache_capacity(64);
         let (jobs, queue) = mpsc::channel(bounds.queued);
+        let commits = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&commits);
         let thread = std::thread::Builder::new().name(name.into());
-        let thread = thread.spawn(move || run(&connection, queue, bounds.group))?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
+        let thread = thread.spawn(move || run(&connection, queue, bounds.group, &counted))?;
+        Ok(Writer { jobs: Some(jobs), commits, thread: Some(thread) })
+    }
+
+    /// Transactions that were committed: what a sync of the disk was waited for.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// Runs a job. It changes everything it is about to change, or, with an error, nothing. The answer comes when it is
@@ -124,7 +135,7 @@ fn guarded<T, E>(
     result
 }
 
-fn run(connection: &Connection, mut queue: mpsc::Receiver<Job>, group: usize) {
+fn run(connection: &Connection, mut queue: mpsc::Receiver<Job>, group: usize, commits: &AtomicU64) {
     while let Some(first) = queue.blocking_recv() {
         let began = connection.execute_batch("BEGIN IMMEDIATE").map_err(WriteError::from);
         let mut finish = vec![first(connection)];
@@ -134,6 +145,7 @@ fn run(connection: &Connection, mut queue: mpsc::Receiver<Job>, group: usize) {
             finish.push(next(connection));
         }
         let committed = began.and_then(|()| commit(connection));
+        commits.fetch_add(1, Ordering::Relaxed);
         for finish in finish {
             finish(committed.clone());
         }
@@ -150,8 +162,6 @@ fn commit(connection: &Connection) -> Result<(), WriteError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{Schema, open};
 
