@@ -61,3 +61,21 @@ pub const UNRESERVED_MINIMUM: u32 = 100;
 pub const MAX_LAYERS: usize = 5;
 /// Resource policy of one resource, as JSON, in bytes (AWS documentation: 20 KB).
 pub const MAX_POLICY_BYTES: usize = 20_480;
+/// Largest event of an asynchronous invoke (model; 1 MB).
+pub const MAX_EVENT_BYTES: usize = 1_048_576;
+/// Largest event of the older InvokeAsync (AWS documentation: 256 KB).
+pub const MAX_INVOKE_ASYNC_BYTES: usize = 262_144;
+/// Further attempts when a function fails on an event (AWS documentation).
+pub const DEFAULT_RETRY_ATTEMPTS: u32 = 2;
+/// How old an event may become, seconds (AWS documentation: 6 h).
+pub const DEFAULT_EVENT_AGE_S: u32 = 21_600;
+/// `ErrorMessage` of a dead letter (AWS documentation: the first 1 KB).
+pub const MAX_DEAD_LETTER_MESSAGE_BYTES: usize = 1_024;
+/// Largest message of SQS (AWS documentation: 1 MiB).
+pub const MAX_SQS_MESSAGE_BYTES: usize = 1_048_576;
+/// Largest message of SNS (AWS documentation: 256 KB).
+pub const MAX_SNS_MESSAGE_BYTES: usize = 262_144;
+/// Largest entry of EventBridge (AWS documentation: 256 KB).
+pub const MAX_EVENTBRIDGE_ENTRY_BYTES: usize = 262_144;
+/// Destinations in a row that an event may have come through: AWS stops a loop at about the 16th round (its documentation).
+pub const MAX_DESTINATION_HOPS: u32 = 16;

@@ -2,7 +2,10 @@
 
 pub mod cli;
 mod code_links;
+mod companions;
 mod coverage;
+mod delivering;
+mod invoke_bridge;
 mod metrics_page;
 mod own_service;
 mod server;

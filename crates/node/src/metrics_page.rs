@@ -3,15 +3,20 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use lambent_delivery::DeliveryMetrics;
 use lambent_invoke::InvokeMetrics;
+use lambent_queue_sqlite::SqliteQueue;
 
 pub(crate) struct MetricsPage {
     pub(crate) invoke: Arc<InvokeMetrics>,
+    pub(crate) delivery: Arc<DeliveryMetrics>,
+    pub(crate) queue: Arc<SqliteQueue>,
 }
 
 impl MetricsPage {
     pub(crate) fn render(&self) -> String {
         let now = self.invoke.snapshot();
+        let events = self.delivery.snapshot();
         let counters = [
             ("lambent_invocations", "Invokes that reached a function", now.invocations),
             ("lambent_errors", "Invokes that ended with a function error", now.errors),
@@ -21,10 +26,22 @@ impl MetricsPage {
             ("lambent_duration_microseconds", "Time spent in functions", now.duration_us),
             ("lambent_log_events", "Log events written", now.log_events),
             ("lambent_log_events_dropped", "Log events that could not be written", now.log_events_dropped),
+            ("lambent_async_events_received", "Asynchronous invokes accepted", events.received),
+            ("lambent_async_attempts", "Attempts at asynchronous invokes", events.attempts),
+            ("lambent_async_event_age_milliseconds", "Age of events, summed over attempts", events.age_ms),
+            ("lambent_async_events_dropped", "Events that ended without success", events.dropped),
+            ("lambent_queue_commits", "Groups of changes to queues written to disk", self.queue.commits()),
+            ("lambent_dead_letter_errors", "Dead letters that could not be sent", events.dead_letter_errors),
+            (
+                "lambent_destination_delivery_failures",
+                "Records that could not be sent to their destination",
+                events.destination_delivery_failures,
+            ),
         ];
         let gauges = [
             ("lambent_concurrent_executions", "Invokes running now", now.concurrent_executions),
             ("lambent_environments", "Execution environments alive now", now.environments),
+            ("lambent_async_running", "Asynchronous invokes running now", events.running),
         ];
         let mut page = String::new();
         for (name, help, value) in counters {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use lambent_api_kit::lambda_fault;
 use lambent_blob_fs::{FsCode, PackageSignatures};
 use lambent_control::{Control, ControlParts, ControlService};
+use lambent_delivery::DeliveryMetrics;
 use lambent_domain::limits::{TOTAL_CODE_BYTES, UNRESERVED_MINIMUM};
 use lambent_domain::{AccountId, Region, Scope};
 use lambent_invoke::log::LogPipeline;
@@ -24,6 +25,7 @@ use lambent_ports::log_store::LogStore;
 use lambent_ports::logs::LogSink;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::store::{ChangeListener, Limits, Store};
+use lambent_queue_sqlite::SqliteQueue;
 use lambent_runtime_front::HttpRuntimeFront;
 use lambent_runtimes::Catalog;
 use lambent_s3_source::S3Source;
@@ -35,6 +37,8 @@ use tokio::sync::watch;
 use crate::cli::options::ServeOptions;
 use crate::cli::signing;
 use crate::code_links::CodeLinks;
+use crate::delivering;
+use crate::invoke_bridge::bridge;
 use crate::metrics_page::MetricsPage;
 use crate::own_service::OwnService;
 use crate::shard_thread::{self, ShardSetup};
@@ -49,11 +53,12 @@ const CONTROL_THREADS: usize = 2;
 const DISK_THREADS: usize = 16;
 
 /// Everything that has been opened and not yet started.
-struct Opened {
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+pub(crate) struct Opened {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
     launcher: Arc<LauncherClient>,
-    store: Arc<SqliteStore>,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) queue: Arc<SqliteQueue>,
     code: Arc<FsCode>,
     logs: Arc<LogsSqlite>,
     runtimes: Arc<Catalog>,
@@ -121,6 +126,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
     Ok(Opened {
         launcher: Arc::new(launcher),
         store: SqliteStore::open(dir, &*random, limits)?,
+        queue: SqliteQueue::open(dir)?,
         code: Arc::new(FsCode::open(dir)?),
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
@@ -146,6 +152,7 @@ async fn start(
     let table = Arc::new(FunctionTable::default());
     opened.store.subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>).await?;
     let metrics = Arc::new(InvokeMetrics::default());
+    let delivery_metrics = Arc::new(DeliveryMetrics::default());
     let board = Arc::new(ProvisionedBoard::default());
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
     let control = Control::new(ControlParts {
@@ -168,7 +175,11 @@ async fn start(
     let own = OwnService {
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         links,
-        metrics: MetricsPage { invoke: Arc::clone(&metrics) },
+        metrics: MetricsPage {
+            invoke: Arc::clone(&metrics),
+            delivery: Arc::clone(&delivery_metrics),
+            queue: Arc::clone(&opened.queue),
+        },
         clock: Arc::clone(&opened.clock),
     };
     let services: Vec<Arc<dyn ApiService>> = vec![
@@ -178,8 +189,13 @@ async fn start(
         Arc::new(own),
     ];
     let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
+    let (invoke, arrivals) = bridge();
+    let (events, delivered) =
+        delivering::start(options, opened, Arc::new(invoke), delivery_metrics, stop.clone());
     let shard = shard_thread::start(ShardSetup {
         listener,
+        arrivals,
+        events,
         make_parts: shard_parts(options, opened, table, board, metrics, Arc::clone(&log)),
         services,
         control: tokio::runtime::Handle::current(),
@@ -187,6 +203,7 @@ async fn start(
         function_name_pattern: lambent_wire::lambda::shapes::RE_NAMESPACED_FUNCTION_NAME.text(),
         default_scope: opened.scope.clone(),
         stop,
+        delivered,
         grace: Duration::from_secs(options.grace_s),
     })?;
     Ok((shard, log))

@@ -11,20 +11,28 @@ use lambent_domain::{Fault, RequestId, Scope};
 use lambent_http_front::{Front, FrontParts};
 use lambent_invoke::{Invoker, Shard, ShardParts};
 use lambent_ports::api::ApiService;
+use lambent_ports::invoke::{Events, Invoke};
 use lambent_runtime_front::HttpRuntimeFront;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
+
+use crate::invoke_bridge::InvokeArrivals;
 
 /// What crosses into the thread. The parts that live on it are made there.
 pub(crate) struct ShardSetup {
     pub(crate) listener: std::net::TcpListener,
     pub(crate) make_parts: Box<dyn FnOnce(Rc<HttpRuntimeFront>) -> ShardParts + Send>,
+    /// Invokes from other threads.
+    pub(crate) arrivals: InvokeArrivals,
+    pub(crate) events: Arc<dyn Events>,
     pub(crate) services: Vec<Arc<dyn ApiService>>,
     pub(crate) control: tokio::runtime::Handle,
     pub(crate) lambda_fault: fn(&Fault, &RequestId) -> Response<Bytes>,
     pub(crate) function_name_pattern: &'static str,
     pub(crate) default_scope: Scope,
     pub(crate) stop: watch::Receiver<bool>,
+    /// True when, after a stop, no event is being delivered any more.
+    pub(crate) delivered: watch::Receiver<bool>,
     pub(crate) grace: Duration,
 }
 
@@ -42,8 +50,11 @@ async fn run(setup: ShardSetup) {
     let parts = (setup.make_parts)(Rc::new(HttpRuntimeFront));
     let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
     let shard = Shard::new(parts);
+    let invoke: Rc<dyn Invoke> = Rc::new(Invoker::new(Rc::clone(&shard)));
+    let arriving = tokio::task::spawn_local(setup.arrivals.run(Rc::clone(&invoke)));
     let front = Front::new(FrontParts {
-        invoke: Rc::new(Invoker::new(Rc::clone(&shard))),
+        invoke,
+        events: setup.events,
         services: setup.services,
         control: setup.control,
         lambda_fault: setup.lambda_fault,
@@ -59,11 +70,13 @@ async fn run(setup: ShardSetup) {
             return;
         }
     };
-    let mut stop = setup.stop.clone();
+    let (mut stop, mut delivered) = (setup.stop.clone(), setup.delivered);
     let serving = tokio::task::spawn_local(front.serve(listener, setup.stop));
     let _ = stop.wait_for(|stop| *stop).await;
-    if tokio::time::timeout(setup.grace, serving).await.is_err() {
+    let finished = async { tokio::join!(serving, delivered.wait_for(|delivered| *delivered)) };
+    if tokio::time::timeout(setup.grace, finished).await.is_err() {
         tracing::warn!(running = shard.running(), "the grace time is over; running invokes are cut off");
     }
+    arriving.abort();
     shard.close();
 }

@@ -50,6 +50,36 @@ pub trait Invoke {
     fn dry_run(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<(), Fault>;
 }
 
+/// The invoke path for whoever is on another thread.
+#[async_trait]
+pub trait InvokeFromElsewhere: Send + Sync {
+    /// As [`Invoke::invoke`].
+    async fn invoke(&self, invocation: Invocation) -> Result<InvokeReply, Fault>;
+}
+
+/// One asynchronous invoke.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Which function.
+    pub function: FunctionKey,
+    /// Which of its versions; kept for every attempt.
+    pub qualifier: Option<Qualifier>,
+    /// JSON, checked by the front. Empty means `{}`.
+    pub payload: Bytes,
+    /// The same for every attempt.
+    pub request_id: RequestId,
+    /// As of [`Invocation::trace_id`].
+    pub trace_id: String,
+}
+
+/// Takes asynchronous invokes on.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// The event is on disk when this returns, and its function will be invoked. The caller has seen to it that the
+    /// function is there.
+    async fn accept(&self, event: Event) -> Result<(), Fault>;
+}
+
 /// How provisioned concurrency stands right now.
 pub trait ProvisionedView: Send + Sync {
     /// Of one deployment; nothing is known of one that nothing is provisioned for.

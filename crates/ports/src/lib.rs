@@ -9,6 +9,8 @@ pub mod code_source;
 pub mod invoke;
 pub mod log_store;
 pub mod logs;
+pub mod outbound;
+pub mod queue;
 pub mod runtime_api;
 pub mod runtimes;
 pub mod sandbox;

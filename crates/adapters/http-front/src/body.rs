@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use lambent_domain::limits::{MAX_CREATE_REQUEST_BYTES, MAX_SYNC_REQUEST_BYTES};
+use lambent_domain::limits::{
+    MAX_CREATE_REQUEST_BYTES, MAX_EVENT_BYTES, MAX_INVOKE_ASYNC_BYTES, MAX_SYNC_REQUEST_BYTES,
+};
 use tokio::sync::Semaphore;
 
 /// Largest body where an operation has no limit of its own: room for the largest PutLogEvents batch with escapes.
@@ -36,6 +38,8 @@ pub(crate) struct Limit {
 
 impl Limit {
     pub(crate) const INVOKE: Limit = Limit { bytes: MAX_SYNC_REQUEST_BYTES, operation: "InvokeFunction" };
+    pub(crate) const EVENT: Limit = Limit { bytes: MAX_EVENT_BYTES, operation: "InvokeFunction" };
+    pub(crate) const INVOKE_ASYNC: Limit = Limit { bytes: MAX_INVOKE_ASYNC_BYTES, operation: "InvokeAsync" };
 
     /// AWS's text (recorded for Invoke and CreateFunction).
     pub(crate) fn message(self) -> String {

@@ -1,4 +1,5 @@
-//! Invoke on the wire (`facts` 2.1): `POST /2015-03-31/functions/{FunctionName}/invocations`.
+//! Invoke on the wire (`facts` 2.1): `POST /2015-03-31/functions/{FunctionName}/invocations`; and the older InvokeAsync
+//! (`facts` 2.2), which is an Invoke of type `Event` with a smaller limit.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use lambent_domain::limits::MAX_CLIENT_CONTEXT_BYTES;
 use lambent_domain::{Fault, FunctionKey, FunctionName, FunctionRef, Qualifier, RequestId};
-use lambent_ports::invoke::{Invocation, InvokeReply};
+use lambent_ports::invoke::{Event, Invocation, InvokeReply};
 
 use crate::body::{Limit, ReadError};
 use crate::route::{self, Identity};
@@ -17,8 +18,10 @@ use crate::{Front, FrontParts};
 /// Payloads above this are checked for JSON on another thread: parsing 6 MB takes longer than many invokes.
 const CHECK_ELSEWHERE_BYTES: usize = 64 * 1024;
 
+#[derive(Clone, Copy)]
 enum Kind {
     RequestResponse,
+    Event,
     DryRun,
 }
 
@@ -56,30 +59,52 @@ async fn run(
     request_id: RequestId,
 ) -> Result<Response<Bytes>, Fault> {
     let parts = &front.parts;
-    let payload = front.bodies.read(head, body, Limit::INVOKE.bytes).await;
+    let older = route::is_invoke_async(head.uri.path());
+    let kind = if older { Ok(Kind::Event) } else { kind(head) };
+    let limit = match kind {
+        _ if older => Limit::INVOKE_ASYNC,
+        Ok(Kind::Event) => Limit::EVENT,
+        _ => Limit::INVOKE,
+    };
+    let payload = front.bodies.read(head, body, limit.bytes).await;
     let payload = payload.map_err(|error| match error {
-        ReadError::TooLarge => Fault::RequestTooLarge(Limit::INVOKE.message()),
+        ReadError::TooLarge => Fault::RequestTooLarge(limit.message()),
         ReadError::Gone => Fault::InvalidRequestContent("The request's body did not arrive".into()),
     })?;
-    let kind = kind(head)?;
+    let kind = kind?;
     let log_tail = log_tail(head)?;
     let (function, qualifier) = function(parts, head, identity)?;
     check_json(&payload).await?;
-    if let Kind::DryRun = kind {
-        parts.invoke.dry_run(&function, qualifier.as_ref())?;
-        return Ok(no_content(&request_id));
+    let trace_id = trace_id(parts, head);
+    match kind {
+        Kind::DryRun => {
+            parts.invoke.dry_run(&function, qualifier.as_ref())?;
+            Ok(empty(StatusCode::NO_CONTENT, &request_id))
+        }
+        Kind::Event => {
+            parts.invoke.dry_run(&function, qualifier.as_ref())?;
+            let event = Event { function, qualifier, payload, request_id, trace_id: trace_id.clone() };
+            parts.events.accept(event).await?;
+            let mut response = empty(StatusCode::ACCEPTED, &request_id);
+            // Whether it is sampled is not decided before it runs.
+            let shown = trace_id.replace("Sampled=?", "Sampled=0");
+            response.headers_mut().insert("x-amzn-trace-id", text(&shown));
+            Ok(response)
+        }
+        Kind::RequestResponse => {
+            let invocation = Invocation {
+                function,
+                qualifier,
+                payload,
+                client_context: client_context(head)?,
+                log_tail,
+                request_id,
+                trace_id,
+            };
+            let reply = parts.invoke.invoke(invocation).await?;
+            Ok(encode(reply, &request_id))
+        }
     }
-    let invocation = Invocation {
-        function,
-        qualifier,
-        payload,
-        client_context: client_context(head)?,
-        log_tail,
-        request_id,
-        trace_id: trace_id(parts, head),
-    };
-    let reply = parts.invoke.invoke(invocation).await?;
-    Ok(encode(reply, &request_id))
 }
 
 fn header<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
@@ -96,11 +121,7 @@ fn kind(head: &Parts) -> Result<Kind, Fault> {
     match header(head, "x-amz-invocation-type").unwrap_or("RequestResponse") {
         "RequestResponse" => Ok(Kind::RequestResponse),
         "DryRun" => Ok(Kind::DryRun),
-        "Event" => Err(Fault::NotImplemented {
-            operation: "Invoke",
-            reason: "InvocationType=Event: asynchronous invocation is not available yet; use RequestResponse"
-                .into(),
-        }),
+        "Event" => Ok(Kind::Event),
         other => Err(enum_violation(other, "invocationType", "Event, RequestResponse, DryRun")),
     }
 }
@@ -251,9 +272,9 @@ fn text(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-fn no_content(request_id: &RequestId) -> Response<Bytes> {
+fn empty(status: StatusCode, request_id: &RequestId) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.status_mut() = status;
     response.headers_mut().insert("x-amzn-requestid", text(&request_id.to_string()));
     response
 }

@@ -22,7 +22,7 @@ use lambent_domain::{Fault, RequestId, Scope};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService};
-use lambent_ports::invoke::Invoke;
+use lambent_ports::invoke::{Events, Invoke};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -37,6 +37,8 @@ const MAX_CONNECTIONS: usize = 8_192;
 pub struct FrontParts {
     /// The invoke path of this thread.
     pub invoke: Rc<dyn Invoke>,
+    /// Where asynchronous invokes go.
+    pub events: Arc<dyn Events>,
     /// Every service but the invoke path, by signing name.
     pub services: Vec<Arc<dyn ApiService>>,
     /// Where services run.

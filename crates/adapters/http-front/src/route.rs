@@ -46,18 +46,28 @@ pub fn identify(head: &Parts, default: &Scope) -> Identity {
     }
 }
 
-/// `POST /2015-03-31/functions/{name}/invocations`, with or without a slash at the end.
+/// `POST /2015-03-31/functions/{name}/invocations` or the older InvokeAsync, with or without a slash at the end.
 pub fn is_invoke(head: &Parts, identity: &Identity) -> bool {
     head.method == http::Method::POST
         && function_label(head.uri.path()).is_some()
         && identity.service.as_deref().is_none_or(|service| service == "lambda")
 }
 
+/// `POST /2014-11-13/functions/{name}/invoke-async`.
+pub(crate) fn is_invoke_async(path: &str) -> bool {
+    label(path, "/2014-11-13/functions/", "/invoke-async").is_some()
+}
+
 /// The still encoded function label of an invoke's path. A label with a raw slash is none.
 pub fn function_label(path: &str) -> Option<&str> {
-    let rest = path.strip_prefix("/2015-03-31/functions/")?;
+    label(path, "/2015-03-31/functions/", "/invocations")
+        .or_else(|| label(path, "/2014-11-13/functions/", "/invoke-async"))
+}
+
+fn label<'a>(path: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(before)?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let label = rest.strip_suffix("/invocations")?;
+    let label = rest.strip_suffix(after)?;
     (!label.is_empty() && !label.contains('/')).then_some(label)
 }
 

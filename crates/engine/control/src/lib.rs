@@ -155,7 +155,7 @@ const OPERATIONS: &[Entry<Control, Fault>] = &[
 ];
 
 /// Operations that the front serves itself, on the hot path.
-pub const SERVED_BY_THE_FRONT: &[&str] = &["Invoke"];
+pub const SERVED_BY_THE_FRONT: &[&str] = &["Invoke", "InvokeAsync"];
 
 impl Control {
     /// Builds it. Call [`Control::resume`] before the first request.

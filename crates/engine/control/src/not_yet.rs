@@ -14,7 +14,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet { name: "GetDurableExecution", reason: DURABLE },
     NotYet { name: "GetDurableExecutionHistory", reason: DURABLE },
     NotYet { name: "GetDurableExecutionState", reason: DURABLE },
-    NotYet { name: "InvokeAsync", reason: "asynchronous invocation is not available yet" },
     NotYet {
         name: "InvokeWithResponseStream",
         reason: "response streaming is not available yet; use Invoke",

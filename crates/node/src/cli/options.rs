@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, ValueEnum};
+use lambent_delivery::decide::RETRY_BASE_MS;
 use lambent_kit::sigv4::Credentials;
 use lambent_s3_source::S3Options;
 
@@ -47,6 +48,15 @@ pub struct ServeOptions {
     /// Concurrent executions of the account; more are refused with 429
     #[arg(long, env = "LAMBENT_ACCOUNT_CONCURRENCY", default_value_t = 1_000, value_name = "COUNT")]
     pub account_concurrency: u32,
+    /// Asynchronous invokes running at the same time, so that callers that wait find room; 0 means half of the account's
+    /// concurrency and at most 32 per core
+    #[arg(long, env = "LAMBENT_ASYNC_CONCURRENCY", default_value_t = 0, value_name = "COUNT")]
+    pub async_concurrency: usize,
+    /// Milliseconds before an event is tried again whose function failed; AWS's other delays are shortened in proportion.
+    /// For tests of functions
+    #[arg(long, env = "LAMBENT_ASYNC_RETRY_BASE_MS", default_value_t = RETRY_BASE_MS, value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(1..=RETRY_BASE_MS))]
+    pub async_retry_base_ms: u64,
     /// Environments that start at the same time; 0 means four per core
     #[arg(long, env = "LAMBENT_CONCURRENT_STARTS", default_value_t = 0, value_name = "COUNT")]
     pub concurrent_starts: usize,

@@ -3,5 +3,6 @@
 
 pub mod blob;
 pub mod code;
+pub mod queue;
 pub mod sandbox;
 pub mod store;

@@ -1,0 +1,7 @@
+//! What adapters on SQLite have in common: how a file is opened, and a writer that commits in groups.
+
+mod open;
+mod writer;
+
+pub use open::{OpenError, Schema, open, open_reader};
+pub use writer::{Bounds, WriteError, Writer};
