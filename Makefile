@@ -55,6 +55,7 @@ bench: tools ## Times of invokes and starts, beside the floors
 	target/release/lambent runtime install python3.12 provided.al2023
 	$(PYTHON) benches/bench.py target/release/lambent
 	$(PYTHON) benches/control.py target/release/lambent
+	$(PYTHON) benches/events.py target/release/lambent
 
 fmt: ## Format the code
 	$(CARGO) fmt

@@ -209,6 +209,10 @@ mod tests {
         };
         assert!(invoke("POST", "/2015-03-31/functions/f/invocations"));
         assert!(invoke("POST", "/2015-03-31/functions/f/invocations/?Qualifier=1"));
+        assert!(invoke("POST", "/2014-11-13/functions/f/invoke-async/"));
+        assert!(is_invoke_async("/2014-11-13/functions/f/invoke-async"));
+        assert!(!is_invoke_async("/2015-03-31/functions/f/invocations"));
+        assert!(!invoke("POST", "/2015-03-31/functions/f/invoke-async"));
         assert!(!invoke("GET", "/2015-03-31/functions/f/invocations"));
         assert!(!invoke("POST", "/2015-03-31/functions//invocations"));
         assert!(!invoke("POST", "/2015-03-31/functions/f/versions"));

@@ -120,7 +120,8 @@ impl Backlog {
             return None;
         }
         let most = |function: &FunctionKey| limit(function).min(self.share.div_ceil(2));
-        let open = self.lanes.iter().filter(|(function, lane)| lane.running < most(function));
+        let open =
+            self.lanes.iter().filter(|(function, lane)| lane.running == 0 || lane.running < most(function));
         open.map(|(_, lane)| lane.ready_ms()).filter(|due_ms| *due_ms < u64::MAX).min()
     }
 }
