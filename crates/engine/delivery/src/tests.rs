@@ -351,6 +351,17 @@ async fn what_a_stop_interrupted_is_done_again_and_a_late_end_is_stale() {
     assert_eq!(late, Err(lambent_ports::queue::QueueError::Stale));
 }
 
+/// The event is on its way to the disk when the client goes: nobody got a 202, and still it must not lie there unseen.
+#[tokio::test]
+async fn an_event_whose_client_went_away_is_not_forgotten() {
+    let world = World::new(|_| reply(false, "1"));
+    let key = world.put(|_| ()).await;
+    let gone = tokio::time::timeout(std::time::Duration::ZERO, world.accept(&key, "1")).await;
+    assert!(gone.is_err(), "the disk was faster than the client");
+    world.live().await;
+    assert_eq!((world.seconds(), world.left(&key).await), (vec![0], Counts::default()));
+}
+
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
