@@ -83,7 +83,10 @@ pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::R
         .build()?;
     let (stop, stopped) = watch::channel(false);
     let (shard, log) = control.block_on(start(options, &opened, listener, stopped))?;
-    std::fs::write(options.data_dir.join("endpoint"), format!("{url}\n"))?;
+    // Whole or not at all: others wait for the file and read it at once.
+    let unfinished = options.data_dir.join("endpoint.new");
+    std::fs::write(&unfinished, format!("{url}\n"))?;
+    std::fs::rename(&unfinished, options.data_dir.join("endpoint"))?;
     ready(&url);
     control.block_on(until_told())?;
     tracing::info!(grace_s = options.grace_s, "stopping: running invokes may finish");

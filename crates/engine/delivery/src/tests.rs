@@ -1,6 +1,7 @@
 //! The engine over real queues and stores, in a time that the tests own.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -356,8 +357,10 @@ async fn what_a_stop_interrupted_is_done_again_and_a_late_end_is_stale() {
 async fn an_event_whose_client_went_away_is_not_forgotten() {
     let world = World::new(|_| reply(false, "1"));
     let key = world.put(|_| ()).await;
-    let gone = tokio::time::timeout(std::time::Duration::ZERO, world.accept(&key, "1")).await;
-    assert!(gone.is_err(), "the disk was faster than the client");
+    let mut accept = Box::pin(world.accept(&key, "1"));
+    // One poll sends it to the writer. What comes of it is not waited for.
+    std::future::poll_fn(|context| std::task::Poll::Ready(accept.as_mut().poll(context).is_ready())).await;
+    drop(accept);
     world.live().await;
     assert_eq!((world.seconds(), world.left(&key).await), (vec![0], Counts::default()));
 }
