@@ -110,9 +110,9 @@ def test_reserved_concurrency_is_a_limit_and_a_guarantee(server):
     settings = client.get_account_settings()["AccountLimit"]
     assert settings["ConcurrentExecutions"] - settings["UnreservedConcurrentExecutions"] >= 1
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        running = pool.submit(server.invoke, "reserved", {"sleep": 1.5})
-        # Until the first one runs, this one may be the one that does.
-        wait_for(lambda: throttled(server, "reserved"), "the second execution is refused")
+        running = pool.submit(server.invoke, "reserved", {"sleep": 5})
+        server.messages("reserved", "START")
+        assert throttled(server, "reserved") == "ReservedFunctionConcurrentInvocationLimitExceeded"
         assert running.result()["Json"]["says"] == "r"
     client.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
     assert throttled(server, "reserved") == "ReservedFunctionConcurrentInvocationLimitExceeded"
