@@ -9,6 +9,7 @@ use crate::definition::{Family, PackageSet};
 const PYTHON_CLIENT: &[(&str, &str)] = &[
     ("bootstrap.py", include_str!("../../../../runtimes/python/bootstrap.py")),
     ("function_client.py", include_str!("../../../../runtimes/python/function_client.py")),
+    ("parking.py", include_str!("../../../../runtimes/python/parking.py")),
     ("function_logging.py", include_str!("../../../../runtimes/python/function_logging.py")),
 ];
 const NODEJS_CLIENT: &[(&str, &str)] = &[
