@@ -18,6 +18,7 @@ PRELOADED = (
 SOURCE = """
 import json
 import os
+import sys
 
 def handler(event, context):
     return {"name": os.environ.get("PATH"), "event": event, "id": context.aws_request_id}
@@ -62,9 +63,7 @@ def rehearse(client):
     runtime = client.Runtime.__new__(client.Runtime)
     runtime.api, runtime.request_id, runtime.sink = api, "1", None
     _, headers, payload = api.receive()
-    module = type(sys)("rehearsal")
-    exec(compile(SOURCE, "rehearsal", "exec"), vars(module))
-    what, body, extra = runtime.call(module.handler, headers, payload)
+    what, body, extra = runtime.call(imported(client, runtime), headers, payload)
     near.sendall(api.post(what, body, extra))
     far.recv(1 << 16)
     near.close()
@@ -73,6 +72,28 @@ def rehearse(client):
     os.environ.update(changed)
     for name in changed:
         del os.environ[name]
+
+
+def imported(client, runtime):
+    """A handler, found and compiled as a function's is."""
+    directory = "/dev/shm/rehearsal"
+    os.mkdir(directory)
+    with open(directory + "/rehearsed.py", "w") as file:
+        file.write(SOURCE)
+    kept = list(sys.path), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    sys.meta_path.insert(0, client.StandardFirst(runtime))
+    os.environ.update(LAMBDA_TASK_ROOT=directory, _HANDLER="rehearsed.handler")
+    client.set_search_path(directory)
+    unload_replaced(set(), set(), [directory])
+    handler = runtime.find_handler()
+    del os.environ["LAMBDA_TASK_ROOT"], os.environ["_HANDLER"], sys.meta_path[0], sys.modules["rehearsed"]
+    sys.path[:], sys.dont_write_bytecode = kept
+    for path in [path for path in sys.path_importer_cache if path.startswith(directory)]:
+        del sys.path_importer_cache[path]
+    os.unlink(directory + "/rehearsed.py")
+    os.rmdir(directory)
+    return handler
 
 
 def become(told):
