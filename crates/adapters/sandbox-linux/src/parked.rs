@@ -15,8 +15,12 @@ use crate::shells::{BLANK_TMP_MB, Running, Shells};
 /// How long more than the floor are kept after they were last too few.
 const EASE_AFTER: Duration = Duration::from_secs(60);
 
+/// How long one may take to get ready. Others wait for it; on a busy machine it comes last.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
 struct Waiting {
     running: Running,
+    begun: Instant,
     control: OwnedFd,
     /// The runtime's listener and the mount namespace, as soon as the sandbox is made.
     fds: Option<(OwnedFd, OwnedFd)>,
@@ -133,17 +137,29 @@ impl ParkedPool {
         }
     }
 
-    /// When there may be too many.
+    /// When there may be too many, or one that does not get ready.
     pub(crate) fn eases_in(&self) -> Option<Duration> {
         let now = Instant::now();
-        self.kinds.iter().filter_map(|kept| kept.demand.eases_in(now)).min()
+        let unready = |kept: &Kept| {
+            let begun = kept.waiting.iter().find(|waiting| !waiting.ready)?.begun;
+            Some(READY_WITHIN.saturating_sub(now.duration_since(begun)))
+        };
+        let soonest = |kept: &Kept| kept.demand.eases_in(now).into_iter().chain(unready(kept)).min();
+        self.kinds.iter().filter_map(soonest).min()
     }
 
-    /// Returns those that are too many by now.
+    /// Returns those that are too many by now, or have not got ready in time.
     pub(crate) fn ease(&mut self) -> Vec<Running> {
         let (now, mut surplus) = (Instant::now(), Vec::new());
         for kept in &mut self.kinds {
             kept.demand.ease(now);
+            let late =
+                |waiting: &Waiting| !waiting.ready && now.duration_since(waiting.begun) >= READY_WITHIN;
+            if let Some(place) = kept.waiting.iter().position(late) {
+                kept.refill = false;
+                eprintln!("lambent: no {} is parked: it does not get ready", kept.kind.name);
+                surplus.extend(kept.waiting.remove(place).map(|waiting| waiting.running));
+            }
             while kept.waiting.len() > kept.demand.wanted as usize {
                 surplus.extend(kept.waiting.pop_front().map(|waiting| waiting.running));
             }
@@ -257,7 +273,7 @@ fn start(kind: &Kind, shells: &mut Shells, dead: &mut Vec<Running>) -> Result<Wa
     env.push(("AWS_LAMBDA_RUNTIME_API".into(), RUNTIME_API.to_string()));
     let park = ToSupervisor::Park { argv: kind.argv.clone(), env, telemetry_env: kind.telemetry_env.clone() };
     match send(&control, &park, &[]) {
-        Ok(()) => Ok(Waiting { running, control, fds: None, ready: false }),
+        Ok(()) => Ok(Waiting { running, begun: Instant::now(), control, fds: None, ready: false }),
         Err(error) => {
             running.kill();
             dead.push(running);

@@ -156,7 +156,8 @@ pub async fn run(sandbox: &dyn Sandbox, process: Process) -> (Exit, String) {
     read_to_exit(sandbox, output).await
 }
 
-async fn read_to_exit(sandbox: &dyn Sandbox, output: ProcessOutput) -> (Exit, String) {
+/// Reads until the process has ended; its exit and everything it has printed.
+pub async fn read_to_exit(sandbox: &dyn Sandbox, output: ProcessOutput) -> (Exit, String) {
     let mut output = receiver(output);
     let (mut text, mut buffer, mut open) = (Vec::new(), [0; 4096], true);
     let exited = sandbox.exited();
