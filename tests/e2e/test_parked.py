@@ -54,6 +54,36 @@ def handler(event, context):
     }
 """
 
+#: The same for Node.js.
+NODE_DUMP = """
+const fs = require('fs');
+const Module = require('module');
+const OWN = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_LAMBDA_LOG_STREAM_NAME', 'AWS_LAMBDA_LOG_GROUP_NAME',
+  'AWS_LAMBDA_FUNCTION_NAME', '_X_AMZN_TRACE_ID', 'NODE_EXECUTED'];
+const of = (object, names) => Object.fromEntries(names.map((name) => [name, object[name]]));
+exports.handler = async () => {
+  const status = Object.fromEntries(fs.readFileSync('/proc/self/status', 'utf8').split('\\n').map((line) => line.split(/:\\s*/)));
+  const inode = /\\[.*/;
+  return {
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.includes(name)).sort()),
+    own: OWN.filter((name) => name !== 'NODE_EXECUTED' && process.env[name]),
+    process: of(process, ['argv', 'argv0', 'execArgv', 'execPath', 'title', 'version', 'ppid', 'exitCode']),
+    cwd: process.cwd(), umask: process.umask(),
+    streams: [process.stdin.isTTY, process.stdout.isTTY, process.stdout.constructor.name, process.stdout.writableHighWaterMark],
+    low: fs.readdirSync('/proc/self/fd').map(Number).filter((fd) => fd < 4).map((fd) => fs.readlinkSync('/proc/self/fd/' + fd).replace(inode, '')),
+    sockets: fs.readdirSync('/proc/self/fd').filter((fd) => { try { return fs.readlinkSync('/proc/self/fd/' + fd).startsWith('socket'); } catch (_) { return false; } }).length,
+    limits: fs.readFileSync('/proc/self/limits', 'utf8'),
+    confined: of(status, ['Seccomp', 'NoNewPrivs', 'CapEff', 'CapBnd', 'Uid', 'Gid', 'SigBlk', 'SigIgn', 'SigCgt']),
+    locale: [Intl.DateTimeFormat().resolvedOptions().locale, new Date(0).getHours(), new Date(0).toString()],
+    listeners: Object.fromEntries(process.eventNames().map((name) => [String(name), process.listenerCount(name)])),
+    modules: [Object.keys(require.cache), Module.globalPaths, module.paths, require.main.filename, require.main.children.map((child) => child.id), module.parent && module.parent.id],
+    globals: Object.getOwnPropertyNames(globalThis).sort(),
+    files: ['/tmp', '/dev/shm', '/opt', '/var/task'].map((path) => fs.readdirSync(path)),
+    mounts: fs.readFileSync('/proc/self/mounts', 'utf8').split('\\n').map((line) => line.split(' ')).filter((words) => words.length > 3 && words[1] !== '/var/task').map((words) => words[1] + ' ' + words[3]).sort(),
+  };
+};
+"""
+
 NUMBER = iter(range(1, 10_000))
 
 
@@ -90,7 +120,9 @@ def parked(server, source, event=None, **options):
 
 def executed(server, source, event=None, **options):
     """The same from a process that was executed, although others wait."""
-    parked(server, "def handler(event, context): pass", runtime=options.get("runtime", "python3.12"))
+    runtime = options.get("runtime", "python3.12")
+    nothing = {"app.js": "exports.handler = async () => null"} if runtime.startswith("node") else "def handler(event, context): pass"
+    parked(server, nothing, runtime=runtime)
     name = "executed-%d" % next(NUMBER)
     server.create(name, source, **options)
     answer, waited = invoke(server, name, event)
@@ -105,6 +137,44 @@ def test_nothing_tells_a_parked_interpreter_from_an_executed_one(server, version
     options["Environment"]["Variables"]["PYTHON_EXECUTED"] = "1"
     assert waited == executed(server, DUMP, **options)
     assert waited["env"]["MINE"] == "1" and waited["cwd"] == "/var/task" and waited["left"] == []
+
+
+@pytest.mark.parametrize("version", [14, 16, 18, 20, 22, 24])
+def test_nothing_tells_a_parked_node_from_an_executed_one(server, version):
+    options = {"runtime": "nodejs%d.x" % version, "MemorySize": 256, "Environment": {"Variables": {"MINE": "1", "ZED": "ä", "TZ": "Asia/Tokyo"}}}
+    waited = parked(server, {"app.js": NODE_DUMP}, **options)
+    options["Environment"]["Variables"]["NODE_EXECUTED"] = "1"
+    assert waited == executed(server, {"app.js": NODE_DUMP}, **options)
+    assert waited["env"]["MINE"] == "1" and waited["cwd"] == "/var/task" and waited["locale"][1] == 9
+
+
+def test_two_parked_nodes_have_nothing_random_in_common(server):
+    source = """
+const crypto = require('crypto');
+exports.handler = async () => [Math.random(), crypto.randomBytes(8).toString('hex'), crypto.randomUUID()];
+"""
+    one, two = (parked(server, {"app.js": source}, runtime="nodejs20.x") for _ in range(2))
+    assert not set(map(str, one)) & set(map(str, two))
+
+
+def test_es_modules_and_layers_come_with_a_parked_node(server):
+    content = {"ZipFile": package({"nodejs/node_modules/mine/index.js": "exports.word = 'layer';"})}
+    layer = server.lambda_.publish_layer_version(LayerName="parked-node-layer", Content=content)["LayerVersionArn"]
+    source = """
+import { createRequire } from 'module';
+import { S3Client } from '@aws-sdk/client-s3';
+import { word } from './other.mjs';
+const require = createRequire(import.meta.url);
+export const handler = async () => [word, require('mine').word, typeof S3Client];
+"""
+    files = {"app.mjs": source, "other.mjs": "export const word = 'module';"}
+    assert parked(server, files, runtime="nodejs20.x", Layers=[layer]) == ["module", "layer", "function"]
+
+
+def test_options_of_node_act_when_it_starts(server):
+    source = "exports.handler = async () => Error.stackTraceLimit"
+    options = {"runtime": "nodejs20.x", "Environment": {"Variables": {"NODE_OPTIONS": "--stack-trace-limit=3"}}}
+    assert executed(server, {"app.js": source}, **options) == 3
 
 
 def test_two_parked_interpreters_have_nothing_random_in_common(server):

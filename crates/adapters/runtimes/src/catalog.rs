@@ -31,6 +31,26 @@ const PYTHON_PARKED_UNLESS: ParkedUnless = ParkedUnless {
         "MALLOC_*",
         "GLIBC_TUNABLES",
         "HOME",
+        "OPENSSL_*",
+        "AWS_LAMBDA_EXEC_WRAPPER",
+    ],
+    paths: &["/var/task/lib", "/opt/lib"],
+};
+/// The same of Node.js, ICU, OpenSSL and libuv.
+const NODEJS_PARKED_UNLESS: ParkedUnless = ParkedUnless {
+    variables: &[
+        "NODE_*",
+        "LD_*",
+        "LC_*",
+        "LANG",
+        "LANGUAGE",
+        "MALLOC_*",
+        "GLIBC_TUNABLES",
+        "HOME",
+        "ICU_*",
+        "OPENSSL_*",
+        "SSL_CERT_*",
+        "UV_*",
         "AWS_LAMBDA_EXEC_WRAPPER",
     ],
     paths: &["/var/task/lib", "/opt/lib"],
@@ -165,7 +185,11 @@ impl Host<'_> {
             format!("Node.js {wanted} is not on this host: Node.js {version} runs this function instead")
         });
         let command = vec!["/var/lang/bin/node".into(), "/var/runtime/bootstrap.js".into()];
-        Ok(managed(id, mounts, command, env, format!("nodejs:{wanted}.v1"), warning))
+        let parked = Some(NODEJS_PARKED_UNLESS);
+        Ok(ResolvedRuntime {
+            parked,
+            ..managed(id, mounts, command, env, format!("nodejs:{wanted}.v1"), warning)
+        })
     }
 }
 

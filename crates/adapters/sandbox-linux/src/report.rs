@@ -92,7 +92,7 @@ const LATE_MOUNTS: (u32, u32) = (5, 12);
 fn parking() -> Check {
     let name = "start tiers";
     if crate::setup::kernel_version() >= LATE_MOUNTS {
-        let detail = "parked interpreters (Python); without one waiting, or for what has to be there when an interpreter starts: exec";
+        let detail = "parked interpreters (Python, Node.js); without one waiting, or for what has to be there when an interpreter starts: exec";
         return good(name, detail);
     }
     let detail = "exec only: code can't be mounted into sandboxes that are made ahead";
