@@ -149,13 +149,13 @@ def create(connection, name, runtime, handler, code):
 
 
 class Server:
-    def __init__(self, binary, directory):
+    def __init__(self, binary, directory, *options):
         self.directory = pathlib.Path(directory)
         endpoint = self.directory / "endpoint"
         if endpoint.exists():
             endpoint.unlink()
         began = time.perf_counter()
-        command = [binary, "serve", "--data-dir", directory, "--listen", "127.0.0.1:0", "--log-level", "warn"]
+        command = [binary, "serve", "--data-dir", directory, "--listen", "127.0.0.1:0", "--log-level", "warn", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while not endpoint.exists() or not endpoint.read_text().endswith("\n"):
             time.sleep(0.0005)
@@ -183,11 +183,17 @@ def warm(connection, name, promise):
     row("warm invoke: %s" % name, timed(WARM, lambda: connection.send(next(queue))), promise)
 
 
+def parked_starts(server):
+    connection = Connection(*server.address)
+    _, page = connection.send(b"GET /_lambent/metrics HTTP/1.1\r\nHost: bench\r\n\r\n")
+    return next(int(line.split()[1]) for line in page.decode().splitlines() if line.startswith("lambent_parked_starts_total"))
+
+
 def cold(connection, name, runtime, handler, code, promise):
     """Each from a function of its own, already deployed, one every 200 ms: after idleness."""
     times = []
     for number in range(COLD):
-        function = "%s-cold-%d" % (name, number)
+        function = "cold-%d-%s" % (number, name.split(",")[0])
         create(connection, function, runtime, handler, code)
         time.sleep(0.2)
         request = connection.request("POST", "/2015-03-31/functions/%s/invocations" % function, b"{}")
@@ -236,7 +242,15 @@ def main():
             create(connection, "native", "provided.al2023", "any", bootstrap)
             warm(connection, "native", "p50 <= 0.2")
             cold(connection, "native", "provided.al2023", "any", bootstrap, "p50 <= 10")
-            cold(connection, "python", "python3.12", "app.handler", code, "p50 <= %.1f (25 above a bare start)" % (bare + 25))
+            before = parked_starts(server)
+            cold(connection, "python, parked", "python3.12", "app.handler", code, "p50 <= 3")
+            print("%-46s %9d of %d" % ("  of them from a parked interpreter", parked_starts(server) - before, COLD), flush=True)
+        finally:
+            server.stop()
+        server = Server(binary, directory, "--parked-max", "0")
+        try:
+            promise = "p50 <= %.1f (25 above a bare start)" % (bare + 25)
+            cold(Connection(*server.address), "python, none parked", "python3.12", "app.handler", code, promise)
         finally:
             server.stop()
     finally:

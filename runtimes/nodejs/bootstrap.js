@@ -15,7 +15,6 @@ const { pathToFileURL } = require('url');
 
 const MAJOR = Number(process.versions.node.split('.')[0]);
 const BASE = '/2018-06-01/runtime/';
-const JSON_LOGS = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
 const LEVELS = { TRACE: 0x07, DEBUG: 0x0b, INFO: 0x0f, WARN: 0x13, ERROR: 0x17, FATAL: 0x1b };
 const ORDER = Object.keys(LEVELS);
 
@@ -23,8 +22,15 @@ let currentRequestId;
 
 // --- Logging -------------------------------------------------------------------------------------------------------
 
-const telemetryFd = process.env._LAMBDA_TELEMETRY_LOG_FD ? Number(process.env._LAMBDA_TELEMETRY_LOG_FD) : null;
-delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+let jsonLogs = false;
+let telemetryFd = null;
+
+/** The environment is the function's. */
+function configureLogs() {
+  jsonLogs = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+  telemetryFd = process.env._LAMBDA_TELEMETRY_LOG_FD ? Number(process.env._LAMBDA_TELEMETRY_LOG_FD) : null;
+  delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+}
 
 function writeAll(fd, data) {
   let at = 0;
@@ -45,7 +51,7 @@ function writeEntry(level, text) {
   }
   const message = Buffer.from(text + '\n');
   const frame = Buffer.allocUnsafe(16 + message.length);
-  frame.writeUInt32BE(0xa55a0000 + LEVELS[level] - (JSON_LOGS ? 1 : 0), 0);
+  frame.writeUInt32BE(0xa55a0000 + LEVELS[level] - (jsonLogs ? 1 : 0), 0);
   frame.writeUInt32BE(message.length, 4);
   frame.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
   message.copy(frame, 16);
@@ -74,7 +80,7 @@ function jsonEntry(level, args) {
 }
 
 function log(level, ...args) {
-  if (JSON_LOGS) {
+  if (jsonLogs) {
     const least = ORDER.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL || 'INFO');
     if (ORDER.indexOf(level) >= least) writeEntry(level, jsonEntry(level, args));
     return;
@@ -125,7 +131,7 @@ function errorText(error) {
 }
 
 function logError(what, error) {
-  if (JSON_LOGS) log('ERROR', error);
+  if (jsonLogs) log('ERROR', error);
   else log('ERROR', `${what} \t${errorText(error)}`);
 }
 
@@ -384,12 +390,29 @@ function invoke(api, handler, headers, body) {
 let uncaught = null;
 let idle = null;
 
+/** The connection to the Runtime API. Where this process was started before its function was known, it waits for that here. */
+async function connect() {
+  const waiting = process.env._LAMBENT_PARKED_FD;
+  if (!waiting) return new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+  const client = {
+    RuntimeApi,
+    findHandler,
+    invoke: async (...args) => {
+      await invoke(...args);
+      uncaught = null;
+      idle = null;
+    },
+  };
+  return require('./parking').wait(Number(waiting), client);
+}
+
 async function main() {
   patchConsole();
   hideFromRequire('/node_modules');
   importFromLayers();
   process._originalExit = process.exit.bind(process);
-  const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+  const api = await connect();
+  configureLogs();
   const giveUp = async (error) => {
     logError('Uncaught Exception', error);
     const shown = errorBody(error);

@@ -335,11 +335,11 @@ class StandardFirst:
 
 
 class Runtime:
-    def __init__(self):
+    def __init__(self, api):
         self.request_id = None
         self.sink = LogSink()
         self.format_trace = format_trace
-        self.api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+        self.api = api
 
     def log_error(self, body):
         if self.sink.json:
@@ -485,10 +485,22 @@ def main():
     sys.argv = [""]
     forget_coerced_locale()
     # A function may have a module of this name.
-    sys.modules.pop(__name__, None)
-    runtime = Runtime()
+    client = sys.modules.pop(__name__)
+    waiting = os.environ.pop("_LAMBENT_PARKED_FD", None)
+    if waiting:
+        import parking
+
+        api, ahead = parking.wait(int(waiting), client)
+    else:
+        api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    runtime = Runtime(api)
     # Before anything can be imported from elsewhere: a layer's `.pth` files may do so.
-    sys.meta_path.insert(0, StandardFirst(runtime))
+    first = StandardFirst(runtime)
+    sys.meta_path.insert(0, first)
+    if waiting:
+        sys.modules["function_logging"].set_up(runtime)
     set_search_path()
+    if waiting:
+        parking.unload_replaced(ahead, first.NAMES, sys.path[: sys.path.index(OWN)])
     runtime.run()
 

@@ -22,6 +22,8 @@ impl MetricsPage {
             ("lambent_errors", "Invokes that ended with a function error", now.errors),
             ("lambent_throttles", "Invokes refused for lack of concurrency", now.throttles),
             ("lambent_cold_starts", "Sandboxes started", now.cold_starts),
+            ("lambent_parked_starts", "Processes started that had been waiting ready", now.parked_starts),
+            ("lambent_exec_starts", "Processes started by executing them", now.exec_starts),
             ("lambent_start_failures", "Sandboxes that could not be started", now.start_failures),
             ("lambent_duration_microseconds", "Time spent in functions", now.duration_us),
             ("lambent_log_events", "Log events written", now.log_events),

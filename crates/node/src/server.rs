@@ -24,6 +24,7 @@ use lambent_ports::code_source::CodeSource;
 use lambent_ports::log_store::LogStore;
 use lambent_ports::logs::LogSink;
 use lambent_ports::runtimes::RuntimeCatalog;
+use lambent_ports::sandbox::ParkedCount;
 use lambent_ports::store::{ChangeListener, Limits, Store};
 use lambent_queue_sqlite::SqliteQueue;
 use lambent_runtime_front::HttpRuntimeFront;
@@ -228,6 +229,10 @@ fn shard_parts(
         concurrent_starts,
         keep_alive: Duration::from_secs(options.keep_alive_s),
         freeze_after: Duration::from_millis(options.freeze_after_ms),
+        parked: ParkedCount {
+            floor: options.parked_min.min(options.parked_max),
+            ceiling: options.parked_max,
+        },
     };
     let sandboxes = Arc::clone(&opened.launcher);
     let runtimes = Arc::clone(&opened.runtimes);

@@ -24,8 +24,20 @@ pub struct ResolvedRuntime {
     pub version_hash: String,
     /// The client takes framed logs (`_LAMBDA_TELEMETRY_LOG_FD`).
     pub framed_logs: bool,
+    /// Its client can wait for a function ([`crate::sandbox::ParkedKind`]), unless. `None`: it can't wait.
+    pub parked: Option<ParkedUnless>,
     /// What a user should know, such as that another interpreter version stands in. First line of the function's log.
     pub warning: Option<String>,
+}
+
+/// What a function may not have if a process is to have started before it was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParkedUnless {
+    /// Variables that act while the interpreter starts, if they are other than the runtime's own. A name that ends with
+    /// `*` stands for all that begin so.
+    pub variables: &'static [&'static str],
+    /// Files and directories of its package and layers, as they are seen inside.
+    pub paths: &'static [&'static str],
 }
 
 /// How a runtime is started.

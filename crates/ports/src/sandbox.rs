@@ -20,7 +20,47 @@ pub struct SandboxSpec {
     pub processes: u64,
     /// RLIMIT_NOFILE.
     pub open_files: u64,
+    /// Name of the [`ParkedKind`] that its first process may be one of. It is where there is one whose limits are these,
+    /// whose mounts are the first of these, and where the rest can be mounted late; else everything is made anew.
+    pub parked: Option<String>,
 }
+
+/// Processes that are started before anybody has asked: complete, confined sandboxes with a runtime's own mounts, and
+/// in each an interpreter that has started, done what it can without a function, and waits.
+///
+/// The process finds `AWS_LAMBDA_RUNTIME_API` and the number of a stream socket, [`PARKED_FD_ENV`], in its environment.
+/// It writes one byte there when it is ready. Then it reads to the end: one JSON object with `argv`, `env` (pairs) and
+/// `cwd` of the [`Process`] that it becomes. The telemetry descriptor, if the kind has one, is there from the beginning.
+/// Its standard output is the pipe of that [`ProcessOutput`]: it must not have printed anything before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedKind {
+    /// Tells kinds apart; [`SandboxSpec::parked`].
+    pub name: String,
+    /// The runtime's.
+    pub mounts: Vec<Mount>,
+    /// As a [`Process`] that is started in the ordinary way has it: that is how the two are matched.
+    pub argv: Vec<String>,
+    /// What it is started with. No secrets: it is no function's yet.
+    pub env: Vec<(String, String)>,
+    /// As in [`Process`].
+    pub telemetry_env: Option<&'static str>,
+    /// As in [`SandboxSpec`].
+    pub processes: u64,
+    /// As in [`SandboxSpec`].
+    pub open_files: u64,
+}
+
+/// How many parked processes of a kind wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParkedCount {
+    /// Always.
+    pub floor: u32,
+    /// At most, when more were asked for than waited.
+    pub ceiling: u32,
+}
+
+/// Where a parked process finds its socket's number.
+pub const PARKED_FD_ENV: &str = "_LAMBENT_PARKED_FD";
 
 /// A read-only bind mount: `nosuid`, `nodev`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +91,17 @@ pub struct Process {
 pub struct ProcessOutput {
     /// Read end of the pipe that is stdout, stderr and the framed-log descriptor, non-blocking.
     pub output: OwnedFd,
+    /// How it came to run.
+    pub tier: StartTier,
+}
+
+/// How a process was started, fastest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartTier {
+    /// It had been waiting: [`ParkedKind`].
+    Parked,
+    /// Executed.
+    Exec,
 }
 
 /// How a process ended.
@@ -97,6 +148,10 @@ pub enum SandboxError {
 pub trait SandboxHost: Send + Sync {
     /// A confined, empty sandbox: namespaces, root tree, limits and network in place, nothing running.
     async fn create(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError>;
+
+    /// Keeps processes of these kinds waiting from now on, as far as this host can, made in the background when nothing
+    /// else is to be done. Those of other kinds go.
+    fn keep_parked(&self, kinds: Vec<ParkedKind>, count: ParkedCount);
 }
 
 /// One sandbox. Dropping it destroys it in the background: every process is killed, every mount, cgroup and directory

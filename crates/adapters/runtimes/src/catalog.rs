@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lambent_domain::RuntimeId;
-use lambent_ports::runtimes::{Command, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable};
+use lambent_ports::runtimes::{
+    Command, ParkedUnless, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable,
+};
 use lambent_ports::sandbox::Mount;
 
 use crate::definition::{self, Definition, Family, PACKAGE_SETS, RETIRED};
@@ -17,6 +19,42 @@ const LIBRARY_PATH: &str =
     "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
 const BASE_ENV: [(&str, &str); 4] =
     [("PATH", PATH), ("LD_LIBRARY_PATH", LIBRARY_PATH), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC")];
+/// What Python, the C library or the dynamic loader read once, when the process starts. Directories of the library path
+/// that are not there at that moment are never looked for again.
+const PYTHON_PARKED_UNLESS: ParkedUnless = ParkedUnless {
+    variables: &[
+        "PYTHON*",
+        "LD_*",
+        "LC_*",
+        "LANG",
+        "LANGUAGE",
+        "MALLOC_*",
+        "GLIBC_TUNABLES",
+        "HOME",
+        "OPENSSL_*",
+        "AWS_LAMBDA_EXEC_WRAPPER",
+    ],
+    paths: &["/var/task/lib", "/opt/lib"],
+};
+/// The same of Node.js, ICU, OpenSSL and libuv.
+const NODEJS_PARKED_UNLESS: ParkedUnless = ParkedUnless {
+    variables: &[
+        "NODE_*",
+        "LD_*",
+        "LC_*",
+        "LANG",
+        "LANGUAGE",
+        "MALLOC_*",
+        "GLIBC_TUNABLES",
+        "HOME",
+        "ICU_*",
+        "OPENSSL_*",
+        "SSL_CERT_*",
+        "UV_*",
+        "AWS_LAMBDA_EXEC_WRAPPER",
+    ],
+    paths: &["/var/task/lib", "/opt/lib"],
+};
 const INSTALL: &str = "run: lambent runtime install";
 
 type Resolution = Result<Arc<ResolvedRuntime>, RuntimeUnavailable>;
@@ -108,7 +146,8 @@ impl Host<'_> {
         });
         let command = vec![binary, "/var/runtime/bootstrap.py".into()];
         let version = format!("python:{}.v1", definition.version);
-        Ok(managed(id, mounts, command, env, version, warning))
+        let parked = Some(PYTHON_PARKED_UNLESS);
+        Ok(ResolvedRuntime { parked, ..managed(id, mounts, command, env, version, warning) })
     }
 
     fn nodejs(&self, id: &RuntimeId, definition: &Definition) -> Result<ResolvedRuntime, String> {
@@ -146,7 +185,11 @@ impl Host<'_> {
             format!("Node.js {wanted} is not on this host: Node.js {version} runs this function instead")
         });
         let command = vec!["/var/lang/bin/node".into(), "/var/runtime/bootstrap.js".into()];
-        Ok(managed(id, mounts, command, env, format!("nodejs:{wanted}.v1"), warning))
+        let parked = Some(NODEJS_PARKED_UNLESS);
+        Ok(ResolvedRuntime {
+            parked,
+            ..managed(id, mounts, command, env, format!("nodejs:{wanted}.v1"), warning)
+        })
     }
 }
 
@@ -185,6 +228,7 @@ fn managed(
         execution_env: Some(format!("AWS_Lambda_{id}")),
         version,
         framed_logs: true,
+        parked: None,
         warning,
     }
 }
@@ -200,6 +244,7 @@ fn custom(id: &RuntimeId, definition: &Definition) -> ResolvedRuntime {
         version_hash: layout::version_hash(&version),
         version,
         framed_logs: false,
+        parked: None,
         warning: None,
     }
 }

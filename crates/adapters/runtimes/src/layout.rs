@@ -9,6 +9,7 @@ use crate::definition::{Family, PackageSet};
 const PYTHON_CLIENT: &[(&str, &str)] = &[
     ("bootstrap.py", include_str!("../../../../runtimes/python/bootstrap.py")),
     ("function_client.py", include_str!("../../../../runtimes/python/function_client.py")),
+    ("parking.py", include_str!("../../../../runtimes/python/parking.py")),
     ("function_logging.py", include_str!("../../../../runtimes/python/function_logging.py")),
 ];
 const NODEJS_CLIENT: &[(&str, &str)] = &[
@@ -16,6 +17,7 @@ const NODEJS_CLIENT: &[(&str, &str)] = &[
     ("layer_imports.js", include_str!("../../../../runtimes/nodejs/layer_imports.js")),
     // Amazon's certificate authorities. Up to Node.js 18 NODE_EXTRA_CA_CERTS names it; later functions may do so themselves.
     ("ca-cert.pem", include_str!("../../../../runtimes/nodejs/ca-cert.pem")),
+    ("parking.js", include_str!("../../../../runtimes/nodejs/parking.js")),
 ];
 
 /// Changes when the same packages are installed in another way.

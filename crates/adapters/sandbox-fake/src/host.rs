@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    Exit, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost, SandboxSpec, SandboxUsage,
+    Exit, ParkedCount, ParkedKind, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost, SandboxSpec,
+    SandboxUsage, StartTier,
 };
 use tokio::sync::watch;
 
@@ -27,6 +28,8 @@ struct Inner {
     sandboxes: Mutex<BTreeMap<String, Arc<Shared>>>,
     refusal: Mutex<Option<String>>,
     created: Mutex<usize>,
+    /// There are always as many as are asked for, unless none are to be kept.
+    parked: Mutex<Vec<ParkedKind>>,
 }
 
 /// What a test can know about a sandbox.
@@ -50,6 +53,8 @@ struct Shared {
     main: Mutex<Option<Arc<Life>>>,
     max_memory_bytes: Mutex<u64>,
     tmp: Tmp,
+    /// Arguments of the process that waits.
+    parked: Mutex<Option<Vec<String>>>,
     gone: watch::Sender<bool>,
 }
 
@@ -82,6 +87,11 @@ impl FakeHost {
     /// How many sandboxes have been made in all.
     pub fn created(&self) -> usize {
         *lock(&self.inner.created)
+    }
+
+    /// The kinds of processes that wait.
+    pub fn parked(&self) -> Vec<ParkedKind> {
+        lock(&self.inner.parked).clone()
     }
 
     /// The sandboxes there are, by id.
@@ -126,6 +136,7 @@ impl SandboxHost for FakeHost {
         listener.set_nonblocking(true).map_err(host)?;
         let address = listener.local_addr().map_err(host)?;
         let id = spec.id.clone();
+        let parked = self.inner.parked_for(&spec);
         let state = FakeState { spec, frozen: false, throttled: false, starts: 0, stops: 0 };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -133,6 +144,7 @@ impl SandboxHost for FakeHost {
             main: Mutex::default(),
             max_memory_bytes: Mutex::default(),
             tmp: Tmp::default(),
+            parked: Mutex::new(parked),
             gone: watch::Sender::new(false),
         });
         let mut sandboxes = lock(&self.inner.sandboxes);
@@ -148,6 +160,21 @@ impl SandboxHost for FakeHost {
             address,
             address_text: address.to_string(),
         }))
+    }
+
+    fn keep_parked(&self, kinds: Vec<ParkedKind>, count: ParkedCount) {
+        *lock(&self.inner.parked) = if count.ceiling == 0 { Vec::new() } else { kinds };
+    }
+}
+
+impl Inner {
+    fn parked_for(&self, spec: &SandboxSpec) -> Option<Vec<String>> {
+        let fits = |kind: &&ParkedKind| {
+            Some(&kind.name) == spec.parked.as_ref()
+                && spec.mounts.starts_with(&kind.mounts)
+                && (spec.processes, spec.open_files) == (kind.processes, kind.open_files)
+        };
+        lock(&self.parked).iter().find(fits).map(|kind| kind.argv.clone())
     }
 }
 
@@ -180,7 +207,12 @@ impl Shared {
 }
 
 impl FakeSandbox {
-    fn run(&self, program: Program, process: Process) -> Result<ProcessOutput, SandboxError> {
+    fn run(
+        &self,
+        program: Program,
+        process: Process,
+        tier: StartTier,
+    ) -> Result<ProcessOutput, SandboxError> {
         let host = |error: std::io::Error| SandboxError::Host(error.to_string());
         let mut main = lock(&self.shared.main);
         if main.as_ref().is_some_and(|main| !main.has_ended()) {
@@ -206,7 +238,7 @@ impl FakeSandbox {
         std::thread::Builder::new().name("fake-process".into()).spawn(run).map_err(host)?;
         let output = OwnedFd::from(output);
         set_nonblocking(&output).map_err(host)?;
-        Ok(ProcessOutput { output })
+        Ok(ProcessOutput { output, tier })
     }
 }
 
@@ -229,10 +261,12 @@ impl Sandbox for FakeSandbox {
         // The sender is in `self.shared`: it can't be dropped while this waits.
         let _ = self.shared.frozen.subscribe().wait_for(|frozen| !*frozen).await;
         self.shared.check()?;
+        let parked = lock(&self.shared.parked).take();
+        let tier = if parked.as_ref() == Some(&process.argv) { StartTier::Parked } else { StartTier::Exec };
         let path = process.argv.first().cloned().unwrap_or_default();
         let program = lock(&self.host.programs).get(&path).cloned();
         match program {
-            Some(program) => self.run(program, process),
+            Some(program) => self.run(program, process, tier),
             None => Err(SandboxError::Exec { path, reason: "no such file or directory".into() }),
         }
     }

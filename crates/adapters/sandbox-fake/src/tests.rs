@@ -20,6 +20,7 @@ impl Programs for FakePrograms {
             Program::ReadTmp => ("/read", 0),
             Program::PrintAndFrame => ("/frame", 0),
             Program::CallRuntimeApi => ("/call", 0),
+            Program::Become => ("/become", 0),
             Program::Missing => ("/missing", 0),
         };
         let argv = vec![path.to_owned(), argument.to_string()];
@@ -59,6 +60,11 @@ fn host() -> FakeHost {
             process.print("before\n").unwrap();
             process.write_frame(b"framed\n").unwrap().unwrap();
             process.print("after\n").unwrap();
+            Exit::Code(0)
+        })
+        .with("/become", |process| {
+            let [a, b] = ["A", "B"].map(|name| process.var(name).unwrap());
+            process.print(&format!("{a}\n{b}\n")).unwrap();
             Exit::Code(0)
         })
         .with("/call", |process| {

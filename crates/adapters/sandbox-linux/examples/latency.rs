@@ -52,7 +52,15 @@ async fn measure(count: u64, idle: Duration) {
 
 fn spec(number: u64) -> SandboxSpec {
     let id = format!("latency{number}x{}", std::process::id());
-    SandboxSpec { id, mounts: Vec::new(), memory_mb: 128, tmp_mb: 512, processes: 64, open_files: 256 }
+    SandboxSpec {
+        id,
+        mounts: Vec::new(),
+        memory_mb: 128,
+        tmp_mb: 512,
+        processes: 64,
+        open_files: 256,
+        parked: None,
+    }
 }
 
 fn ms(begun: Instant) -> f64 {

@@ -8,14 +8,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
 
 use async_trait::async_trait;
-use lambent_ports::sandbox::{Sandbox, SandboxError, SandboxHost, SandboxSpec};
+use lambent_ports::sandbox::{
+    Mount, ParkedCount, ParkedKind, Sandbox, SandboxError, SandboxHost, SandboxSpec,
+};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::sync::{oneshot, watch};
 
 use crate::cgroups::Dirs;
 use crate::group::Group;
 use crate::launcher::SERVER_FD;
-use crate::protocol::{CreateSandbox, FromLauncher, MAX_MESSAGE_BYTES, ToLauncher, receive, send, send_now};
+use crate::protocol::{
+    CreateSandbox, FromLauncher, Kind, MAX_MESSAGE_BYTES, Mounts, ToLauncher, receive, send, send_now,
+};
 use crate::sandbox::LinuxSandbox;
 use crate::sys;
 
@@ -28,7 +32,8 @@ pub struct LauncherOptions {
     pub state_dir: PathBuf,
 }
 
-type Created = Result<(OwnedFd, Dirs), String>;
+/// The supervisor's socket, its groups, and the runtime's listener where the sandbox has been waiting.
+type Created = Result<(OwnedFd, Dirs, Option<OwnedFd>), String>;
 
 pub(crate) struct Shared {
     socket: OwnedFd,
@@ -108,6 +113,10 @@ impl LauncherClient {
     }
 }
 
+fn pairs(mounts: Vec<Mount>) -> Mounts {
+    mounts.into_iter().map(|mount| (mount.host, mount.guest)).collect()
+}
+
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SandboxError> {
     std::thread::Builder::new().name(name.into()).spawn(work).map(drop).map_err(host)
 }
@@ -125,7 +134,8 @@ impl Shared {
         while let Ok(Some((message, fds))) = receive::<FromLauncher>(&self.socket, &mut buffer) {
             match message {
                 FromLauncher::Created { id, cgroups } => {
-                    let created = fds.into_iter().next().map(|fd| (fd, cgroups));
+                    let mut fds = fds.into_iter();
+                    let created = fds.next().map(|control| (control, cgroups, fds.next()));
                     self.created(&id, created.ok_or_else(|| "no socket came".to_owned()));
                 }
                 FromLauncher::Failed { id, reason } => {
@@ -209,11 +219,12 @@ impl SandboxHost for LauncherClient {
         let memory_mb = spec.memory_mb;
         let request = CreateSandbox {
             id: spec.id.clone(),
-            mounts: spec.mounts.into_iter().map(|mount| (mount.host, mount.guest)).collect(),
+            mounts: pairs(spec.mounts),
             memory_mb,
             tmp_mb: spec.tmp_mb,
             processes: spec.processes,
             open_files: spec.open_files,
+            parked: spec.parked,
         };
         let (sender, created) = oneshot::channel();
         lock(&self.shared.creating).insert(spec.id.clone(), sender);
@@ -221,10 +232,28 @@ impl SandboxHost for LauncherClient {
             lock(&self.shared.creating).clear();
         }
         self.shared.tell(ToLauncher::Create(request));
-        let (control, cgroups) = created.await.map_err(|_| host("the launcher has ended"))?.map_err(host)?;
+        let (control, cgroups, listener) =
+            created.await.map_err(|_| host("the launcher has ended"))?.map_err(host)?;
         let sandbox =
             LinuxSandbox::new(spec.id, Arc::clone(&self.shared), control, Group::new(cgroups, memory_mb))?;
-        sandbox.ready().await?;
+        match listener {
+            Some(listener) => sandbox.is_ready(listener),
+            None => sandbox.ready().await?,
+        }
         Ok(Box::new(sandbox))
+    }
+
+    fn keep_parked(&self, kinds: Vec<ParkedKind>, count: ParkedCount) {
+        let kind = |kind: ParkedKind| Kind {
+            name: kind.name,
+            mounts: pairs(kind.mounts),
+            argv: kind.argv,
+            env: kind.env,
+            telemetry_env: kind.telemetry_env.map(str::to_owned),
+            processes: kind.processes,
+            open_files: kind.open_files,
+        };
+        let kinds = kinds.into_iter().map(kind).collect();
+        self.shared.tell(ToLauncher::KeepParked { kinds, floor: count.floor, ceiling: count.ceiling });
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cgroups::{self, Cgroups, Dirs};
+use crate::parked::ParkedPool;
 use crate::protocol::{CreateSandbox, FromLauncher, MAX_MESSAGE_BYTES, ToLauncher, receive, send};
 use crate::residue::Residue;
 use crate::shells::{Running, Shells};
@@ -19,6 +20,8 @@ const REMOVE_AGAIN_MS: i64 = 10;
 /// How long nobody must have asked for anything before the pool is filled: a function that has just got its sandbox
 /// needs the processor more.
 const QUIET_MS: i64 = 3;
+/// How long, before the next process is parked: it takes a processor for tens of milliseconds.
+const PARK_QUIET_MS: i64 = 20;
 /// Tries at removing the last groups before the launcher ends without them; its successor clears them.
 const LAST_TRIES: usize = 500;
 
@@ -32,6 +35,7 @@ struct Leaving {
 struct Launcher {
     server: OwnedFd,
     shells: Shells,
+    parked: ParkedPool,
     children: HashMap<String, Running>,
     leaving: Vec<Leaving>,
     /// Held until the end.
@@ -47,6 +51,8 @@ struct Woken {
     ended: Vec<String>,
     /// Places in the pool, last first.
     failed_blanks: Vec<usize>,
+    /// Those of the parked that have said something.
+    parked: Vec<usize>,
 }
 
 /// Runs the launcher if the arguments say so, and never returns then. To be called first thing in `main`, before there
@@ -91,7 +97,14 @@ impl Launcher {
         residue.record(&dirs).map_err(text)?;
         let (shells, degraded) = Shells::open(state_dir, cgroups, is_root)?;
         send(&server, &FromLauncher::Hello { degraded }, &[]).map_err(text)?;
-        Ok(Launcher { server, shells, children: HashMap::new(), leaving: Vec::new(), _residue: residue })
+        Ok(Launcher {
+            server,
+            shells,
+            parked: ParkedPool::new(),
+            children: HashMap::new(),
+            leaving: Vec::new(),
+            _residue: residue,
+        })
     }
 
     fn run(mut self) -> i32 {
@@ -109,10 +122,14 @@ impl Launcher {
                     self.leaving.push(Leaving { id: None, cgroups });
                 }
             }
+            let failed = self.parked.hear(&woken.parked);
+            self.leave(failed);
+            let surplus = self.parked.ease();
+            self.leave(surplus);
             while sys::reap(false).is_some() {}
             self.remove_leaving();
-            if woken.quiet && self.shells.wants_more() {
-                self.shells.fill();
+            if woken.quiet {
+                self.fill();
             }
             if !woken.asked {
                 continue;
@@ -120,6 +137,10 @@ impl Launcher {
             match receive::<ToLauncher>(self.server.as_fd(), &mut buffer) {
                 Ok(Some((ToLauncher::Create(spec), _))) => self.create(spec),
                 Ok(Some((ToLauncher::Destroy { id }, _))) => self.destroy(id),
+                Ok(Some((ToLauncher::KeepParked { kinds, floor, ceiling }, _))) => {
+                    let gone = self.parked.keep(kinds, floor, ceiling);
+                    self.leave(gone);
+                }
                 Ok(None) | Err(_) => return self.end(),
             }
         }
@@ -132,13 +153,16 @@ impl Launcher {
         let mut fds = vec![PollFd::new(&self.server, PollFlags::IN)];
         fds.extend(ids.iter().map(|id| PollFd::new(&self.children[*id].pidfd, PollFlags::IN)));
         fds.extend(blanks.iter().map(|blank| PollFd::new(&blank.running.pidfd, PollFlags::IN)));
-        let timeout_ms = match (self.leaving.is_empty(), self.shells.wants_more(), filling) {
-            (_, true, true) => Some(0),
-            (false, _, _) => Some(REMOVE_AGAIN_MS),
-            (true, true, false) => Some(QUIET_MS),
-            (true, false, _) => None,
-        };
-        let timeout = timeout_ms.map(|ms| Timespec { tv_sec: 0, tv_nsec: ms * 1_000_000 });
+        let parked = self.parked.sockets();
+        fds.extend(parked.iter().map(|socket| PollFd::new(*socket, PollFlags::IN)));
+        let wakings = [
+            (!self.leaving.is_empty()).then_some(REMOVE_AGAIN_MS),
+            self.shells.wants_more().then_some(if filling { 0 } else { QUIET_MS }),
+            self.parked.wants_more().then_some(PARK_QUIET_MS),
+            self.parked.eases_in().map(|left| left.as_millis() as i64 + 1),
+        ];
+        let timeout = wakings.into_iter().flatten().min();
+        let timeout = timeout.map(|ms| Timespec { tv_sec: ms / 1_000, tv_nsec: ms % 1_000 * 1_000_000 });
         let mut woken = Woken::default();
         match poll(&mut fds, timeout.as_ref()) {
             Ok(0) => woken.quiet = true,
@@ -146,11 +170,13 @@ impl Launcher {
             Err(_) => return woken,
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let (children, of_blanks) = ready[1..].split_at(ids.len());
+        let (children, others) = ready[1..].split_at(ids.len());
+        let (of_blanks, of_parked) = others.split_at(blanks.len());
         woken.asked = ready[0];
         woken.ended =
             ids.iter().zip(children).filter(|(_, ready)| **ready).map(|(id, _)| (*id).clone()).collect();
         woken.failed_blanks = (0..of_blanks.len()).rev().filter(|place| of_blanks[*place]).collect();
+        woken.parked = (0..of_parked.len()).filter(|place| of_parked[*place]).collect();
         woken
     }
 
@@ -165,19 +191,39 @@ impl Launcher {
             return self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]);
         }
         let mut dead = Vec::new();
-        let attached = self.shells.attach(&spec, &mut dead);
-        for running in dead {
+        let attached = match self.parked.give(&spec, &mut dead) {
+            Some(given) => Ok((given.running, vec![given.control, given.listener])),
+            None => {
+                self.shells.attach(&spec, false, &mut dead).map(|(running, control)| (running, vec![control]))
+            }
+        };
+        self.leave(dead);
+        match attached {
+            Ok((running, fds)) => {
+                let created = FromLauncher::Created { id: spec.id.clone(), cgroups: running.cgroups.clone() };
+                self.children.insert(spec.id, running);
+                self.tell(&created, &fds);
+            }
+            Err(reason) => self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]),
+        }
+    }
+
+    fn fill(&mut self) {
+        if self.shells.wants_more() {
+            self.shells.fill();
+        } else if self.parked.wants_more() {
+            let mut dead = Vec::new();
+            self.parked.fill(&mut self.shells, &mut dead);
+            self.leave(dead);
+        }
+    }
+
+    /// Ends sandboxes that are nobody's.
+    fn leave(&mut self, all: Vec<Running>) {
+        for running in all {
             running.kill();
             let cgroups = self.shells.ended(running);
             self.leaving.push(Leaving { id: None, cgroups });
-        }
-        match attached {
-            Ok((running, control)) => {
-                let created = FromLauncher::Created { id: spec.id.clone(), cgroups: running.cgroups.clone() };
-                self.children.insert(spec.id, running);
-                self.tell(&created, &[control]);
-            }
-            Err(reason) => self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]),
         }
     }
 
@@ -210,7 +256,8 @@ impl Launcher {
     /// The server is gone: nothing may stay.
     fn end(mut self) -> i32 {
         let blanks = std::mem::take(&mut self.shells.blanks).into_iter().map(|blank| blank.running);
-        let all: Vec<Running> = self.children.drain().map(|(_, running)| running).chain(blanks).collect();
+        let children = self.children.drain().map(|(_, running)| running);
+        let all: Vec<Running> = children.chain(blanks).chain(self.parked.drain()).collect();
         all.iter().for_each(Running::kill);
         while sys::reap(true).is_some() {}
         for running in all {

@@ -19,18 +19,41 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 128 * 1024;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToLauncher {
     Create(CreateSandbox),
-    Destroy { id: String },
+    Destroy {
+        id: String,
+    },
+    /// These and no others are to wait from now on.
+    KeepParked {
+        kinds: Vec<Kind>,
+        floor: u32,
+        ceiling: u32,
+    },
 }
+
+/// As [`lambent_ports::sandbox::ParkedKind`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kind {
+    pub(crate) name: String,
+    pub(crate) mounts: Mounts,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) telemetry_env: Option<String>,
+    pub(crate) processes: u64,
+    pub(crate) open_files: u64,
+}
+
+/// Host path, guest path.
+pub(crate) type Mounts = Vec<(PathBuf, PathBuf)>;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CreateSandbox {
     pub(crate) id: String,
-    /// Host path, guest path.
-    pub(crate) mounts: Vec<(PathBuf, PathBuf)>,
+    pub(crate) mounts: Mounts,
     pub(crate) memory_mb: u32,
     pub(crate) tmp_mb: u32,
     pub(crate) processes: u64,
     pub(crate) open_files: u64,
+    pub(crate) parked: Option<String>,
 }
 
 /// The launcher answers.
@@ -40,7 +63,8 @@ pub(crate) enum FromLauncher {
     Hello {
         degraded: Vec<String>,
     },
-    /// With one descriptor: the supervisor's socket.
+    /// With one descriptor: the supervisor's socket. Where a process waits inside, with a second: the runtime's
+    /// listener, which otherwise comes from the supervisor.
     Created {
         id: String,
         cgroups: Vec<(String, PathBuf)>,
@@ -59,13 +83,21 @@ pub(crate) enum FromLauncher {
 pub(crate) enum ToSupervisor {
     /// What makes a blank sandbox a certain one. With one descriptor where `tmp_device` is given: it keeps the device.
     Attach {
-        mounts: Vec<(PathBuf, PathBuf)>,
+        mounts: Mounts,
         memory_mb: u32,
         tmp_mb: u32,
         processes: u64,
         open_files: u64,
         /// Device for `/tmp`, where the blank sandbox's own has another size.
         tmp_device: Option<PathBuf>,
+        /// The rest will be mounted from outside.
+        mounted_late: bool,
+    },
+    /// Starts a process that waits for the first [`ToSupervisor::Start`] with this argument vector.
+    Park {
+        argv: Vec<String>,
+        env: Vec<(String, String)>,
+        telemetry_env: Option<String>,
     },
     Start {
         argv: Vec<String>,
@@ -79,14 +111,21 @@ pub(crate) enum ToSupervisor {
 /// A supervisor answers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromSupervisor {
-    /// With one descriptor: the runtime's listener.
+    /// With one descriptor: the runtime's listener. With a second where mounts are made from outside: the mount
+    /// namespace.
     Ready,
     /// The sandbox could not be set up.
     SetupFailed {
         reason: String,
     },
+    /// The parked process is ready.
+    Parked,
+    /// The parked process has ended and was never started.
+    ParkedEnded,
     /// With one descriptor: the read end of the output.
-    Started,
+    Started {
+        parked: bool,
+    },
     ExecFailed {
         errno: i32,
     },

@@ -48,6 +48,7 @@ pub fn host_report() -> Vec<Check> {
         tmp(root),
         seccomp(),
         landlock_check(),
+        parking(),
         overlayfs(),
     ]
 }
@@ -83,6 +84,19 @@ fn landlock_check() -> Check {
             "boot with landlock in the kernel's lsm= list (Linux 5.19 or later)",
         ),
     }
+}
+
+/// Linux 5.12 has `mount_setattr`, by which code is mounted read-only into a sandbox that is confined already.
+const LATE_MOUNTS: (u32, u32) = (5, 12);
+
+fn parking() -> Check {
+    let name = "start tiers";
+    if crate::setup::kernel_version() >= LATE_MOUNTS {
+        let detail = "parked interpreters (Python, Node.js); without one waiting, or for what has to be there when an interpreter starts: exec";
+        return good(name, detail);
+    }
+    let detail = "exec only: code can't be mounted into sandboxes that are made ahead";
+    lacking(name, Verdict::Degraded, detail, "use Linux 5.12 or later")
 }
 
 fn overlayfs() -> Check {
@@ -207,6 +221,6 @@ mod tests {
         }
         let mut names: Vec<_> = report.iter().map(|check| check.name).collect();
         names.dedup();
-        assert_eq!(names.len(), 8);
+        assert_eq!(names.len(), 9);
     }
 }

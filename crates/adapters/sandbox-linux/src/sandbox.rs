@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use lambent_ports::sandbox::{Exit, Process, ProcessOutput, Sandbox, SandboxError, SandboxUsage};
+use lambent_ports::sandbox::{Exit, Process, ProcessOutput, Sandbox, SandboxError, SandboxUsage, StartTier};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
@@ -97,6 +97,13 @@ impl LinuxSandbox {
         }
     }
 
+    /// It had been waiting: everything was said before.
+    pub(crate) fn is_ready(&self, listener: OwnedFd) {
+        *lock(&self.listener) = Some(listener);
+        lock(&self.first).take();
+        lock(&self.heard.waiting).clear();
+    }
+
     async fn ask(&self, message: &ToSupervisor) -> Result<Answer, SandboxError> {
         let (sender, answer) = oneshot::channel();
         let mut sender = Some(sender);
@@ -127,6 +134,8 @@ async fn listen(control: &UnixStream, heard: &Heard, group: &Group) {
                 };
                 heard.exit.send_replace(Some(exit));
             }
+            // Of no interest: the process that is started next is executed.
+            FromSupervisor::ParkedEnded => {}
             answer => {
                 if let Some(waiter) = lock(&heard.waiting).pop_front() {
                     let _ = waiter.send((answer, fds.into_iter().next()));
@@ -167,9 +176,10 @@ impl Sandbox for LinuxSandbox {
             telemetry_env: process.telemetry_env.map(str::to_owned),
         };
         match self.ask(&start).await? {
-            (FromSupervisor::Started, Some(output)) => {
+            (FromSupervisor::Started { parked }, Some(output)) => {
                 rustix::io::ioctl_fionbio(&output, true).map_err(host)?;
-                Ok(ProcessOutput { output })
+                let tier = if parked { StartTier::Parked } else { StartTier::Exec };
+                Ok(ProcessOutput { output, tier })
             }
             (FromSupervisor::ExecFailed { errno }, _) => {
                 Err(SandboxError::Exec { path, reason: errno_text(errno) })

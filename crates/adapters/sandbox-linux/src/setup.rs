@@ -55,6 +55,15 @@ pub(crate) struct Attachment<'a> {
     pub(crate) tmp_device: Option<&'a Path>,
     pub(crate) processes: u64,
     pub(crate) open_files: u64,
+    /// More will be mounted from outside: who does it needs the mount namespace.
+    pub(crate) mounted_late: bool,
+}
+
+/// What a finished sandbox is reached by.
+pub(crate) struct Attached {
+    /// The Runtime API's.
+    pub(crate) listener: OwnedFd,
+    pub(crate) mount_namespace: Option<OwnedFd>,
 }
 
 /// A sandbox that waits for its function.
@@ -90,8 +99,8 @@ impl<'a> Shell<'a> {
 }
 
 impl Blank<'_> {
-    /// Returns the Runtime API's listener. The process is confined afterwards.
-    pub(crate) fn attach(self, attachment: &Attachment) -> Step<OwnedFd> {
+    /// The process is confined afterwards.
+    pub(crate) fn attach(self, attachment: &Attachment) -> Step<Attached> {
         let root = self.shell.root;
         if attachment.tmp_mb != self.shell.tmp_mb {
             step("/tmp", tree::replace_tmp(root, attachment.tmp_device, attachment.tmp_mb))?;
@@ -99,8 +108,13 @@ impl Blank<'_> {
         step("/dev/shm", tree::resize_shm(root, attachment.memory_mb))?;
         step("mount", tree::mount_all(root, attachment.mounts))?;
         step("enter the root", tree::enter(root))?;
+        // While it can be opened: later only by itself, and nothing should have it inside.
+        let mount_namespace = match attachment.mounted_late {
+            true => Some(step("mount namespace", std::fs::File::open("/proc/self/ns/mnt"))?.into()),
+            false => None,
+        };
         drop_privileges(attachment, self.mapper, self.shell.filters)?;
-        Ok(self.listener)
+        Ok(Attached { listener: self.listener, mount_namespace })
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::cgroups::{self, Cgroups, Dirs};
 use crate::protocol::{CreateSandbox, FromSupervisor, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
 use crate::seccomp::Filters;
-use crate::setup::{Attachment, SANDBOX_GID, SANDBOX_UID, Shell};
+use crate::setup::{Attached, Attachment, SANDBOX_GID, SANDBOX_UID, Shell};
 use crate::supervisor::Supervisor;
 use crate::sys::{self, Cloned};
 use crate::tmp_disk::{TmpDisk, TmpDisks};
@@ -19,7 +19,7 @@ use crate::tmp_disk::{TmpDisk, TmpDisks};
 /// How many wait. Each holds a process and a few mounts, about 0.3 MB; a burst that takes more waits for its own.
 const BLANKS: usize = 8;
 /// Size of a blank sandbox's `/tmp`: what most functions have.
-const BLANK_TMP_MB: u32 = 512;
+pub(crate) const BLANK_TMP_MB: u32 = 512;
 /// First of the host's users and groups that sandboxes run as: far above what systems hand out.
 pub(crate) const FIRST_HOST_ID: u32 = 1_879_048_192;
 /// How many there are.
@@ -35,6 +35,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn limit(&self, spec: &CreateSandbox) -> Result<(), String> {
+        cgroups::limit(&self.cgroups, spec.memory_mb, spec.processes)
+            .map_err(|error| format!("limits: {error}"))
+    }
+
     /// Kills it and everything in it. Frozen processes would not die.
     pub(crate) fn kill(&self) {
         self.cgroups.iter().for_each(|(_, dir)| cgroups::thaw(dir));
@@ -128,18 +133,19 @@ impl Shells {
     pub(crate) fn attach(
         &mut self,
         spec: &CreateSandbox,
+        mounted_late: bool,
         dead: &mut Vec<Running>,
     ) -> Result<(Running, OwnedFd), String> {
         self.refill = true;
         // In order of age: the oldest is the most likely to be ready.
         while let Some(blank) = self.blanks.pop_front() {
-            match self.give(&blank, spec) {
+            match self.give(&blank, spec, mounted_late) {
                 Ok(()) => return Ok((blank.running, blank.control)),
                 Err(_) => dead.push(blank.running),
             }
         }
         let blank = self.make(if self.disks.is_some() { BLANK_TMP_MB } else { spec.tmp_mb })?;
-        match self.give(&blank, spec) {
+        match self.give(&blank, spec, mounted_late) {
             Ok(()) => Ok((blank.running, blank.control)),
             Err(reason) => {
                 blank.running.kill();
@@ -149,9 +155,13 @@ impl Shells {
         }
     }
 
-    fn give(&mut self, blank: &Blank, spec: &CreateSandbox) -> Result<(), String> {
-        cgroups::limit(&blank.running.cgroups, spec.memory_mb, spec.processes)
-            .map_err(|error| format!("limits: {error}"))?;
+    fn give(&mut self, blank: &Blank, spec: &CreateSandbox, mounted_late: bool) -> Result<(), String> {
+        if mounted_late {
+            // Its limits come with its function.
+            cgroups::step_back(&blank.running.cgroups);
+        } else {
+            blank.running.limit(spec)?;
+        }
         let disk = match &mut self.disks {
             Some(disks) if spec.tmp_mb != BLANK_TMP_MB => Some(new_disk(disks, spec.tmp_mb)?),
             _ => None,
@@ -164,6 +174,7 @@ impl Shells {
             processes: spec.processes,
             open_files: spec.open_files,
             tmp_device: device,
+            mounted_late,
         };
         let open: Vec<OwnedFd> = open.into_iter().collect();
         send(&blank.control, &attach, &open).map_err(|error| format!("a new sandbox: {error}"))
@@ -275,8 +286,8 @@ fn be_sandbox(shell: Shell, server: OwnedFd, tmp_open: Option<OwnedFd>) -> ! {
     if let Ok(null) = std::fs::File::options().write(true).open("/dev/null") {
         let _ = sys::duplicate_to(null.as_raw_fd(), 2);
     }
-    let listener = match become_a_functions(shell, &server, tmp_open) {
-        Ok(Some(listener)) => listener,
+    let attached = match become_a_functions(shell, &server, tmp_open) {
+        Ok(Some(attached)) => attached,
         // The launcher is gone.
         Ok(None) => sys::exit_now(0),
         Err(reason) => {
@@ -284,9 +295,12 @@ fn be_sandbox(shell: Shell, server: OwnedFd, tmp_open: Option<OwnedFd>) -> ! {
             sys::exit_now(1)
         }
     };
-    if send(&server, &FromSupervisor::Ready, &[listener]).is_err() {
+    let mut fds = vec![attached.listener];
+    fds.extend(attached.mount_namespace);
+    if send(&server, &FromSupervisor::Ready, &fds).is_err() {
         sys::exit_now(1);
     }
+    drop(fds);
     Supervisor::new(server).run()
 }
 
@@ -294,7 +308,7 @@ fn become_a_functions(
     shell: Shell,
     server: &OwnedFd,
     tmp_open: Option<OwnedFd>,
-) -> Result<Option<OwnedFd>, String> {
+) -> Result<Option<Attached>, String> {
     let blank = shell.prepare()?;
     // Mounted by now, which keeps the device.
     drop(tmp_open);
@@ -302,7 +316,9 @@ fn become_a_functions(
     let Some((asked, device_open)) = asked.map_err(|error| format!("attach: {error}"))? else {
         return Ok(None);
     };
-    let ToSupervisor::Attach { mounts, memory_mb, tmp_mb, tmp_device, processes, open_files } = asked else {
+    let ToSupervisor::Attach { mounts, memory_mb, tmp_mb, tmp_device, processes, open_files, mounted_late } =
+        asked
+    else {
         return Err("attach: another message came first".into());
     };
     let attachment = Attachment {
@@ -312,8 +328,9 @@ fn become_a_functions(
         tmp_device: tmp_device.as_deref(),
         processes,
         open_files,
+        mounted_late,
     };
-    let listener = blank.attach(&attachment)?;
+    let attached = blank.attach(&attachment)?;
     drop(device_open);
-    Ok(Some(listener))
+    Ok(Some(attached))
 }

@@ -2,9 +2,11 @@
 //! function's own; the function can't reach it.
 
 use std::ffi::CString;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
+use lambent_ports::sandbox::PARKED_FD_ENV;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::protocol::{FromSupervisor, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
@@ -12,17 +14,36 @@ use crate::sys;
 
 /// Descriptor that a runtime finds its framed log under.
 const TELEMETRY_FD: i32 = 3;
+/// Descriptor that a parked process waits at: above those that it will open by itself.
+const PARKED_FD: i32 = 9;
 /// Where descriptors go that must not be in a runtime's way.
 const FIRST_OWN_FD: i32 = 10;
 
 pub(crate) struct Supervisor {
     server: OwnedFd,
     main: Option<libc::pid_t>,
+    parked: Option<Parked>,
+}
+
+/// A process that waits for what it is to become.
+struct Parked {
+    argv: Vec<String>,
+    pid: libc::pid_t,
+    socket: UnixStream,
+    output: OwnedFd,
+    telemetry: bool,
+    ready: bool,
+}
+
+/// What a started process is reached by.
+struct Started {
+    pid: libc::pid_t,
+    output: OwnedFd,
 }
 
 impl Supervisor {
     pub(crate) fn new(server: OwnedFd) -> Self {
-        Supervisor { server, main: None }
+        Supervisor { server, main: None, parked: None }
     }
 
     /// Serves until the server's end of the socket closes; the kernel then ends everything else in here.
@@ -38,22 +59,30 @@ impl Supervisor {
         let children = sys::child_signals()?;
         let mut buffer = vec![0; MAX_MESSAGE_BYTES];
         loop {
-            let mut ready = [PollFd::new(&self.server, PollFlags::IN), PollFd::new(&children, PollFlags::IN)];
+            let mut ready =
+                vec![PollFd::new(&self.server, PollFlags::IN), PollFd::new(&children, PollFlags::IN)];
+            let unready = self.parked.iter().filter(|parked| !parked.ready);
+            ready.extend(unready.map(|parked| PollFd::new(&parked.socket, PollFlags::IN)));
             match poll(&mut ready, None) {
                 Err(rustix::io::Errno::INTR) => continue,
                 other => other?,
             };
             let (asked, child) = (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
+            let said = ready.get(2).is_some_and(|parked| !parked.revents().is_empty());
             if child {
                 let mut signals = [0; 1024];
                 let _ = rustix::io::read(&children, &mut signals);
                 self.reap(false)?;
+            }
+            if said {
+                self.hear_parked()?;
             }
             if asked {
                 match receive::<ToSupervisor>(self.server.as_fd(), &mut buffer)? {
                     None => return Ok(()),
                     Some((ToSupervisor::Stop, _)) => {
                         sys::kill_all();
+                        self.parked = None;
                         self.reap(true)?;
                         self.tell(&FromSupervisor::Stopped, &[])?;
                     }
@@ -69,6 +98,10 @@ impl Supervisor {
 
     fn reap(&mut self, all: bool) -> std::io::Result<()> {
         while let Some(ended) = sys::reap(all) {
+            if self.parked.as_ref().is_some_and(|parked| parked.pid == ended.pid) {
+                self.parked = None;
+                self.tell(&FromSupervisor::ParkedEnded, &[])?;
+            }
             if self.main == Some(ended.pid) {
                 self.main = None;
                 self.tell(&FromSupervisor::Exited { code: ended.code, signal: ended.signal }, &[])?;
@@ -77,15 +110,108 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start(&mut self, start: ToSupervisor) -> std::io::Result<()> {
-        let ToSupervisor::Start { argv, mut env, cwd, telemetry_env } = start else {
-            return Ok(());
-        };
-        if self.main.is_some() {
-            return self.tell(&FromSupervisor::Busy, &[]);
+    fn start(&mut self, asked: ToSupervisor) -> std::io::Result<()> {
+        match asked {
+            ToSupervisor::Park { argv, env, telemetry_env } => self.park(argv, env, telemetry_env),
+            ToSupervisor::Start { .. } if self.main.is_some() => self.tell(&FromSupervisor::Busy, &[]),
+            ToSupervisor::Start { argv, env, cwd, telemetry_env } => {
+                if let Some(started) = self.resume(&argv, &env, &cwd, telemetry_env.as_deref()) {
+                    self.main = Some(started.pid);
+                    return self.tell(&FromSupervisor::Started { parked: true }, &[started.output]);
+                }
+                let run = Run { argv, env, cwd, telemetry_env };
+                match run.start(None)? {
+                    Ok(started) => {
+                        self.main = Some(started.pid);
+                        self.tell(&FromSupervisor::Started { parked: false }, &[started.output])
+                    }
+                    Err(errno) => self.tell(&FromSupervisor::ExecFailed { errno }, &[]),
+                }
+            }
+            ToSupervisor::Attach { .. } | ToSupervisor::Stop => Ok(()),
         }
-        if let Some(name) = telemetry_env.clone() {
-            env.push((name, TELEMETRY_FD.to_string()));
+    }
+
+    fn park(
+        &mut self,
+        argv: Vec<String>,
+        mut env: Vec<(String, String)>,
+        telemetry_env: Option<String>,
+    ) -> std::io::Result<()> {
+        env.push((PARKED_FD_ENV.into(), PARKED_FD.to_string()));
+        let (socket, far) = UnixStream::pair()?;
+        let telemetry = telemetry_env.is_some();
+        let run = Run { argv: argv.clone(), env, cwd: "/".into(), telemetry_env };
+        match run.start(Some(&far))? {
+            Ok(Started { pid, output }) => {
+                self.parked = Some(Parked { argv, pid, socket, output, telemetry, ready: false });
+                Ok(())
+            }
+            Err(errno) => self.tell(&FromSupervisor::ExecFailed { errno }, &[]),
+        }
+    }
+
+    fn hear_parked(&mut self) -> std::io::Result<()> {
+        let Some(parked) = &mut self.parked else { return Ok(()) };
+        match parked.socket.read(&mut [0]) {
+            Ok(1) => {
+                parked.ready = true;
+                self.tell(&FromSupervisor::Parked, &[])
+            }
+            // Closed: of no use any more, if it has not ended anyway.
+            _ => {
+                sys::kill(parked.pid);
+                parked.ready = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the parked process what is to be started. `None` where that can't be: there is none.
+    fn resume(
+        &mut self,
+        argv: &[String],
+        env: &[(String, String)],
+        cwd: &str,
+        telemetry_env: Option<&str>,
+    ) -> Option<Started> {
+        let parked = self.parked.take()?;
+        let telemetry = telemetry_env.map(|name| (name.to_owned(), TELEMETRY_FD.to_string()));
+        let env: Vec<&(String, String)> = env.iter().chain(&telemetry).collect();
+        let fits = parked.ready && parked.argv == argv && parked.telemetry == telemetry.is_some();
+        let message = serde_json::to_vec(&Becoming { argv, env, cwd }).ok()?;
+        if fits && (&parked.socket).write_all(&message).is_ok() {
+            // Dropping the socket ends the message.
+            return Some(Started { pid: parked.pid, output: parked.output });
+        }
+        // It would hold the runtime's socket and be counted.
+        sys::kill(parked.pid);
+        None
+    }
+}
+
+/// What a parked process is told.
+#[derive(serde::Serialize)]
+struct Becoming<'a> {
+    argv: &'a [String],
+    env: Vec<&'a (String, String)>,
+    cwd: &'a str,
+}
+
+/// A process to be executed.
+struct Run {
+    argv: Vec<String>,
+    env: Vec<(String, String)>,
+    cwd: String,
+    telemetry_env: Option<String>,
+}
+
+impl Run {
+    /// Forks and executes; errno when that failed in the child.
+    fn start(mut self, parked: Option<&UnixStream>) -> std::io::Result<Result<Started, i32>> {
+        let telemetry = self.telemetry_env.is_some();
+        if let Some(name) = self.telemetry_env.take() {
+            self.env.push((name, TELEMETRY_FD.to_string()));
         }
         let (output, output_write) = std::io::pipe()?;
         // Closed by a successful exec; otherwise it carries errno.
@@ -94,7 +220,7 @@ impl Supervisor {
             None => {
                 // Out of the way of the numbers that the runtime gets.
                 let moved = rustix::io::fcntl_dupfd_cloexec(&failure_write, FIRST_OWN_FD);
-                let errno = exec(&argv, &env, &cwd, &output_write, telemetry_env.is_some());
+                let errno = self.exec(&output_write, telemetry, parked);
                 if let Ok(failure) = moved {
                     let _ = rustix::io::write(&failure, &errno.to_ne_bytes());
                 }
@@ -103,48 +229,52 @@ impl Supervisor {
             Some(pid) => {
                 drop((output_write, failure_write));
                 let mut errno = [0; 4];
-                if failure.read_exact(&mut errno).is_ok() {
-                    while let Some(ended) = sys::reap(true) {
-                        if ended.pid == pid {
-                            break;
-                        }
-                    }
-                    return self.tell(&FromSupervisor::ExecFailed { errno: i32::from_ne_bytes(errno) }, &[]);
+                if failure.read_exact(&mut errno).is_err() {
+                    return Ok(Ok(Started { pid, output: output.into() }));
                 }
-                self.main = Some(pid);
-                self.tell(&FromSupervisor::Started, &[output.into()])
+                while let Some(ended) = sys::reap(true) {
+                    if ended.pid == pid {
+                        break;
+                    }
+                }
+                Ok(Err(i32::from_ne_bytes(errno)))
             }
         }
     }
-}
 
-/// Becomes the runtime; returns errno. Every descriptor but those made here closes on exec.
-fn exec(argv: &[String], env: &[(String, String)], cwd: &str, output: &impl AsFd, telemetry: bool) -> i32 {
-    let errno = |error: std::io::Error| error.raw_os_error().unwrap_or(libc::EINVAL);
-    let texts = |texts: Vec<String>| texts.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>();
-    let pairs = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let (Ok(argv), Ok(env)) = (texts(argv.to_vec()), texts(pairs)) else {
-        return libc::EINVAL;
-    };
-    // The kernel's out-of-memory killer should take the runtime, not the supervisor; only visible while dumpable.
-    let _ = sys::prctl(libc::PR_SET_DUMPABLE, 1);
-    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
-    let prepare = || -> std::io::Result<()> {
-        rustix::process::setsid()?;
-        let output = rustix::io::fcntl_dupfd_cloexec(output, FIRST_OWN_FD)?;
-        let null = std::fs::File::open("/dev/null")?;
-        let null = rustix::io::fcntl_dupfd_cloexec(&null, FIRST_OWN_FD)?;
-        sys::duplicate_to(null.as_raw_fd(), 0)?;
-        sys::duplicate_to(output.as_raw_fd(), 1)?;
-        sys::duplicate_to(output.as_raw_fd(), 2)?;
-        if telemetry {
-            sys::duplicate_to(output.as_raw_fd(), TELEMETRY_FD)?;
+    /// Becomes the runtime; returns errno. Every descriptor but those made here closes on exec.
+    fn exec(&self, output: &impl AsFd, telemetry: bool, parked: Option<&UnixStream>) -> i32 {
+        let errno = |error: std::io::Error| error.raw_os_error().unwrap_or(libc::EINVAL);
+        let texts = |texts: Vec<String>| texts.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>();
+        let pairs = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let (Ok(argv), Ok(env)) = (texts(self.argv.clone()), texts(pairs)) else {
+            return libc::EINVAL;
+        };
+        // The kernel's out-of-memory killer should take the runtime, not the supervisor; only visible while dumpable.
+        let _ = sys::prctl(libc::PR_SET_DUMPABLE, 1);
+        let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+        let prepare = || -> std::io::Result<()> {
+            rustix::process::setsid()?;
+            let output = rustix::io::fcntl_dupfd_cloexec(output, FIRST_OWN_FD)?;
+            let null = std::fs::File::open("/dev/null")?;
+            let null = rustix::io::fcntl_dupfd_cloexec(&null, FIRST_OWN_FD)?;
+            sys::duplicate_to(null.as_raw_fd(), 0)?;
+            sys::duplicate_to(output.as_raw_fd(), 1)?;
+            sys::duplicate_to(output.as_raw_fd(), 2)?;
+            let parked =
+                parked.map(|socket| rustix::io::fcntl_dupfd_cloexec(socket, FIRST_OWN_FD)).transpose()?;
+            if telemetry {
+                sys::duplicate_to(output.as_raw_fd(), TELEMETRY_FD)?;
+            }
+            if let Some(socket) = parked {
+                sys::duplicate_to(socket.as_raw_fd(), PARKED_FD)?;
+            }
+            std::env::set_current_dir(&self.cwd)
+        };
+        if let Err(error) = prepare() {
+            return errno(error);
         }
-        std::env::set_current_dir(cwd)
-    };
-    if let Err(error) = prepare() {
-        return errno(error);
+        sys::default_signals();
+        errno(sys::execve(&argv, &env))
     }
-    sys::default_signals();
-    errno(sys::execve(&argv, &env))
 }

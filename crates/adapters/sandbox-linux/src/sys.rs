@@ -93,6 +93,72 @@ pub(crate) fn pivot_root(root: &Path) -> io::Result<()> {
     std::env::set_current_dir("/")
 }
 
+/// Moves this process into another mount namespace; its root and working directory are that namespace's root then.
+pub(crate) fn enter_mount_namespace(namespace: &OwnedFd) -> io::Result<()> {
+    // SAFETY: a plain system call on a live descriptor. It fails if the process has more than one thread.
+    checked(libc::c_long::from(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNS) }))?;
+    Ok(())
+}
+
+/// Makes a directory this process's root and working directory.
+pub(crate) fn change_root(root: &OwnedFd) -> io::Result<()> {
+    rustix::process::fchdir(root)?;
+    // SAFETY: a C string.
+    checked(libc::c_long::from(unsafe { libc::chroot(c".".as_ptr()) }))?;
+    Ok(())
+}
+
+/// The layout that `mount_setattr` takes.
+#[repr(C)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace_fd: u64,
+}
+
+/// A copy of the mount at `path`, cut off there, read-only and attached nowhere yet. Linux 5.12 or later.
+pub(crate) fn detached_read_only(path: &Path) -> io::Result<OwnedFd> {
+    const READ_ONLY_NOSUID_NODEV: u64 = 0x1 | 0x2 | 0x4;
+    const OPEN_TREE_CLONE: libc::c_uint = 1;
+    let path = c_path(path)?;
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC as libc::c_uint;
+    // SAFETY: the path is a C string that outlives the call; the descriptor is new and owned by nobody else.
+    let tree = unsafe {
+        let tree = checked(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags))?;
+        OwnedFd::from_raw_fd(tree as RawFd)
+    };
+    let attributes = MountAttributes {
+        set: READ_ONLY_NOSUID_NODEV,
+        clear: 0,
+        propagation: libc::MS_PRIVATE,
+        user_namespace_fd: 0,
+    };
+    // SAFETY: an empty path with AT_EMPTY_PATH means the descriptor; the structure and its size outlive the call.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of::<MountAttributes>(),
+        )
+    })?;
+    Ok(tree)
+}
+
+/// Attaches a tree where `point` is, which may be a mount point already.
+pub(crate) fn attach_tree(tree: &OwnedFd, point: &OwnedFd) -> io::Result<()> {
+    const EMPTY_PATHS: libc::c_uint = 0x4 | 0x40;
+    let (tree, point) = (tree.as_raw_fd(), point.as_raw_fd());
+    // SAFETY: empty paths mean the descriptors themselves.
+    checked(unsafe {
+        libc::syscall(libc::SYS_move_mount, tree, c"".as_ptr(), point, c"".as_ptr(), EMPTY_PATHS)
+    })?;
+    Ok(())
+}
+
 pub(crate) fn unmount(target: &Path) -> io::Result<()> {
     let target = c_path(target)?;
     // SAFETY: a C string that outlives the call.
@@ -263,6 +329,12 @@ pub(crate) fn reap(wait: bool) -> Option<Ended> {
 pub(crate) fn kill_all() {
     // SAFETY: a plain system call. Only ever called by the first process of a pid namespace.
     unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+/// Kills a child that has not been reaped.
+pub(crate) fn kill(pid: libc::pid_t) {
+    // SAFETY: a plain system call.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
 pub(crate) fn kill_by_pidfd(pidfd: &OwnedFd) {

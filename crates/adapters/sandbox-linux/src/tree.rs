@@ -104,7 +104,7 @@ fn remount_read_only(target: &Path) -> io::Result<()> {
     }
 }
 
-fn relative(guest: &Path) -> io::Result<PathBuf> {
+pub(crate) fn relative(guest: &Path) -> io::Result<PathBuf> {
     let mut relative = PathBuf::new();
     for component in guest.components() {
         match component {
@@ -119,7 +119,7 @@ fn relative(guest: &Path) -> io::Result<PathBuf> {
     Ok(relative)
 }
 
-fn open_inside(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn open_inside(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     Ok(openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?)
 }

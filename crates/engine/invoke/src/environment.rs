@@ -33,10 +33,14 @@ use crate::process_env::{InitializationType, ProcessEnv};
 use crate::run::{Ended, Flight};
 use crate::shard::Shard;
 use events::Events;
+pub(crate) use parts::on_host;
 use parts::{command, internal, log_target, spec, unpacked, wrapper};
 
 /// Where runtimes for `provided*` look, as AWS names them in its error.
 const NO_BOOTSTRAP: &str = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
+
+/// Where a runtime finds the number of its framed log's descriptor.
+pub(crate) const TELEMETRY_ENV: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -136,7 +140,7 @@ impl Environment {
                 argv,
                 env: env.build(),
                 cwd: "/var/task".into(),
-                telemetry_env: runtime.framed_logs.then_some("_LAMBDA_TELEMETRY_LOG_FD"),
+                telemetry_env: runtime.framed_logs.then_some(TELEMETRY_ENV),
             }),
             None => Err(NO_BOOTSTRAP),
         };
@@ -223,6 +227,9 @@ impl Environment {
                 return Err(Failure::Exited(Exit::SandboxGone));
             }
         };
+        if let Some(shard) = self.shard.upgrade() {
+            shard.metrics.started(output.tier);
+        }
         self.log.attach(output.output);
         self.watch_exit(epoch);
         first_poll.await.unwrap_or(Err(Failure::Exited(Exit::SandboxGone)))

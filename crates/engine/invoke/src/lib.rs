@@ -10,6 +10,7 @@ mod failure;
 mod invoker;
 pub mod log;
 mod metrics;
+mod parking;
 mod pool;
 mod process_env;
 mod provisioned;

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lambent_ports::sandbox::StartTier;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Written by the shard and the log pipeline, read by the metrics page.
@@ -30,6 +32,10 @@ counters! {
     throttles,
     /// Sandboxes that were started.
     cold_starts,
+    /// Processes started in sandboxes that had been waiting ready.
+    parked_starts,
+    /// Processes started by executing them.
+    exec_starts,
     /// Sandboxes that could not be started.
     start_failures,
     /// Sum of function durations, microseconds.
@@ -42,6 +48,16 @@ counters! {
     log_events,
     /// Log events that the sink refused.
     log_events_dropped,
+}
+
+impl InvokeMetrics {
+    pub(crate) fn started(&self, tier: StartTier) {
+        let counter = match tier {
+            StartTier::Parked => &self.parked_starts,
+            StartTier::Exec => &self.exec_starts,
+        };
+        add(counter, 1);
+    }
 }
 
 pub(crate) fn add(counter: &AtomicU64, by: u64) {

@@ -12,7 +12,7 @@ use lambent_kit::random::Random;
 use lambent_ports::code::CodeStore;
 use lambent_ports::runtime_api::RuntimeFront;
 use lambent_ports::runtimes::RuntimeCatalog;
-use lambent_ports::sandbox::SandboxHost;
+use lambent_ports::sandbox::{ParkedCount, SandboxHost};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -20,6 +20,7 @@ use crate::admission::Admission;
 use crate::environment::Environment;
 use crate::log::{LogPipeline, Logs};
 use crate::metrics::InvokeMetrics;
+use crate::parking::Parking;
 use crate::pool::Pool;
 use crate::provisioned::ProvisionedBoard;
 use crate::table::FunctionTable;
@@ -39,6 +40,8 @@ pub struct Options {
     pub keep_alive: Duration,
     /// How long an environment stays idle before its processes are stopped from running.
     pub freeze_after: Duration,
+    /// How many processes of each runtime wait for an environment to start.
+    pub parked: ParkedCount,
 }
 
 /// What a shard is built of.
@@ -82,6 +85,7 @@ pub struct Shard {
     pub(crate) options: Options,
     pub(crate) admission: Rc<Admission>,
     pub(crate) starts: Semaphore,
+    parking: Parking,
     /// Of every deployment that environments were started for, by the deployment's id.
     pools: RefCell<HashMap<RevisionId, Rc<Pool>>>,
     /// Which pools a function has.
@@ -109,13 +113,14 @@ impl Shard {
             board: parts.board,
             admission: Admission::new(parts.options.account_concurrency),
             starts: Semaphore::new(parts.options.concurrent_starts),
+            parking: Parking::new(parts.options.parked),
             options: parts.options,
             pools: RefCell::default(),
             pools_of: RefCell::default(),
             environments: RefCell::default(),
             sweeping: Cell::new(false),
         });
-        for key in shard.table.with_provisioned() {
+        for key in shard.table.keys() {
             shard.changed(&key);
         }
         tokio::task::spawn_local(follow_changes(Rc::downgrade(&shard), changed));
@@ -175,6 +180,7 @@ impl Shard {
         self.pools_of.borrow_mut().retain(|_, ids| !ids.is_empty());
         stale.iter().for_each(|pool| pool.retire());
         if let Some(function) = function {
+            self.parking.prepare(&function, &*self.runtimes, &*self.sandboxes);
             self.provision(&function);
         }
     }

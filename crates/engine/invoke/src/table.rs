@@ -49,14 +49,10 @@ impl FunctionTable {
         self.claimed.load().get(scope).copied().unwrap_or_default()
     }
 
-    /// Every function that environments are provisioned for.
-    pub(crate) fn with_provisioned(&self) -> Vec<FunctionKey> {
-        let provisioned = |part: &ArcSwap<Part>| {
-            let part = part.load();
-            let found = part.values().filter(|function| !function.provisioned.is_empty());
-            found.map(|function| function.key.clone()).collect::<Vec<_>>()
-        };
-        self.parts.iter().flat_map(provisioned).collect()
+    /// Every function.
+    pub(crate) fn keys(&self) -> Vec<FunctionKey> {
+        let keys = |part: &ArcSwap<Part>| part.load().keys().cloned().collect::<Vec<_>>();
+        self.parts.iter().flat_map(keys).collect()
     }
 
     pub(crate) fn notify(&self, shard: UnboundedSender<FunctionKey>) {

@@ -8,7 +8,10 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
-use crate::sandbox::{Exit, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost, SandboxSpec};
+use crate::sandbox::{
+    Exit, PARKED_FD_ENV, ParkedCount, ParkedKind, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost,
+    SandboxSpec, StartTier,
+};
 
 /// Longest that any single wait of a test may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,6 +39,8 @@ pub enum Program {
     PrintAndFrame,
     /// Connects to the Runtime API (`AWS_LAMBDA_RUNTIME_API`), sends `ping`, prints what comes back until the end.
     CallRuntimeApi,
+    /// Prints its variables `A` and `B`, a line feed after each, and exits with 0. Where it is parked, it waits for them.
+    Become,
     /// Can't be executed: there is no such file.
     Missing,
 }
@@ -56,10 +61,20 @@ impl Programs for ShellPrograms {
             s = socket.create_connection((host, int(port)))\n\
             s.sendall(b'ping')\n\
             print(s.makefile().read(), end='')";
+        let become_ = format!(
+            "import json, os\n\
+            env = dict(os.environ)\n\
+            if '{PARKED_FD_ENV}' in env:\n\
+            \x20   fd = int(env['{PARKED_FD_ENV}'])\n\
+            \x20   os.write(fd, b'r')\n\
+            \x20   env = dict(json.loads(b''.join(iter(lambda: os.read(fd, 65536), b'')))['env'])\n\
+            print(env.get('A'), env.get('B'), sep='\\n')"
+        );
         let argv = match program {
             Program::PrintEnvironment => vec!["/usr/bin/env".into()],
             Program::Missing => vec!["/var/task/bootstrap".into()],
             Program::CallRuntimeApi => vec!["/usr/bin/python3".into(), "-c".into(), call.into()],
+            Program::Become => vec!["/usr/bin/python3".into(), "-c".into(), become_],
             Program::Exit(status) => shell(&format!("exit {status}")),
             Program::Signal(signal) => shell(&format!("kill -{signal} $$")),
             Program::Wait => shell("echo up; exec sleep 3600"),
@@ -92,7 +107,15 @@ impl Subject {
     /// A small sandbox whose id begins with `name`.
     pub fn spec(name: &str) -> SandboxSpec {
         let id = format!("{name}{}", std::process::id());
-        SandboxSpec { id, mounts: Vec::new(), memory_mb: 128, tmp_mb: 512, processes: 64, open_files: 256 }
+        SandboxSpec {
+            id,
+            mounts: Vec::new(),
+            memory_mb: 128,
+            tmp_mb: 512,
+            processes: 64,
+            open_files: 256,
+            parked: None,
+        }
     }
 
     async fn sandbox(&self, name: &str) -> Box<dyn Sandbox> {
@@ -133,7 +156,8 @@ pub async fn run(sandbox: &dyn Sandbox, process: Process) -> (Exit, String) {
     read_to_exit(sandbox, output).await
 }
 
-async fn read_to_exit(sandbox: &dyn Sandbox, output: ProcessOutput) -> (Exit, String) {
+/// Reads until the process has ended; its exit and everything it has printed.
+pub async fn read_to_exit(sandbox: &dyn Sandbox, output: ProcessOutput) -> (Exit, String) {
     let mut output = receiver(output);
     let (mut text, mut buffer, mut open) = (Vec::new(), [0; 4096], true);
     let exited = sandbox.exited();
@@ -169,6 +193,7 @@ pub async fn all(subject: &Subject) {
     the_runtime_api_is_heard_from_inside(subject).await;
     sandboxes_are_apart(subject).await;
     an_id_is_free_again_after_its_sandbox(subject).await;
+    a_parked_process_becomes_what_is_started(subject).await;
     if subject.freezes {
         a_frozen_sandbox_does_nothing(subject).await;
         a_frozen_sandbox_can_be_stopped_and_destroyed(subject).await;
@@ -291,6 +316,66 @@ async fn an_id_is_free_again_after_its_sandbox(subject: &Subject) {
     in_time(first.destroy()).await;
     let second = subject.sandbox("again").await;
     assert_eq!(subject.run(&*second, Program::ReadTmp).await, (Exit::Code(0), String::new()));
+}
+
+async fn a_parked_process_becomes_what_is_started(subject: &Subject) {
+    let process = |a: &str, b: &str| {
+        let env = vec![("A".into(), a.into()), ("B".into(), b.into())];
+        Process { env, ..subject.process(Program::Become) }
+    };
+    let spec = Subject::spec("parked");
+    let kind = ParkedKind {
+        name: "become".into(),
+        mounts: Vec::new(),
+        argv: process("", "").argv,
+        env: vec![("A".into(), "of nobody".into())],
+        telemetry_env: None,
+        processes: spec.processes,
+        open_files: spec.open_files,
+    };
+    let count = ParkedCount { floor: 1, ceiling: 2 };
+    subject.host.keep_parked(vec![kind.clone()], count);
+    let start = async |spec: SandboxSpec, process: Process| {
+        let sandbox = in_time(subject.host.create(spec)).await.unwrap();
+        let output = in_time(sandbox.start(process)).await.unwrap();
+        (output.tier, read_to_exit(&*sandbox, output).await, sandbox)
+    };
+    let parked = SandboxSpec { parked: Some(kind.name.clone()), ..spec.clone() };
+    // They are made when there is time for it; until then processes are executed, and what they do is the same.
+    let waited = async {
+        loop {
+            let (tier, ran, sandbox) = start(parked.clone(), process("1", "=2")).await;
+            assert_eq!(ran, (Exit::Code(0), "1\n=2\n".into()), "{tier:?}");
+            if tier == StartTier::Parked {
+                return sandbox;
+            }
+            in_time(sandbox.destroy()).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let sandbox = in_time(waited).await;
+    let again = in_time(sandbox.start(process("3", "4"))).await.unwrap();
+    assert_eq!(again.tier, StartTier::Exec, "it was parked once");
+    assert_eq!(read_to_exit(&*sandbox, again).await, (Exit::Code(0), "3\n4\n".into()));
+    in_time(sandbox.destroy()).await;
+    let others = [
+        SandboxSpec { parked: None, ..parked.clone() },
+        SandboxSpec { parked: Some("unknown".into()), ..parked.clone() },
+        SandboxSpec { open_files: spec.open_files + 1, ..parked.clone() },
+    ];
+    for other in others {
+        let (tier, ran, sandbox) = start(other, process("5", "6")).await;
+        assert_eq!((tier, ran), (StartTier::Exec, (Exit::Code(0), "5\n6\n".into())));
+        in_time(sandbox.destroy()).await;
+    }
+    let other = Process { argv: subject.process(Program::Exit(7)).argv, ..process("", "") };
+    let (tier, (exit, _), sandbox) = start(parked.clone(), other).await;
+    assert_eq!((tier, exit), (StartTier::Exec, Exit::Code(7)), "another process than the one that waited");
+    in_time(sandbox.destroy()).await;
+    subject.host.keep_parked(Vec::new(), count);
+    let (tier, _, sandbox) = start(parked, process("", "")).await;
+    assert_eq!(tier, StartTier::Exec, "none are kept any more");
+    in_time(sandbox.destroy()).await;
 }
 
 async fn a_frozen_sandbox_does_nothing(subject: &Subject) {

@@ -233,7 +233,7 @@ pub async fn descriptors_are_its_own(host: Host) {
     drop(others);
 }
 
-const ESCAPES: &str = include_str!("escapes.py");
+pub const ESCAPES: &str = include_str!("escapes.py");
 
 pub async fn escapes_fail(host: Host) {
     let sandbox = host.sandbox("escape").await;

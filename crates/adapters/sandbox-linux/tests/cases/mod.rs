@@ -11,6 +11,7 @@ pub mod confinement;
 pub mod deaths;
 pub mod life;
 pub mod ordinary_user;
+pub mod parked;
 
 pub struct Host {
     pub client: Arc<LauncherClient>,
@@ -95,6 +96,13 @@ cases! {
     deaths::the_death_of_the_server_leaves_nothing,
     deaths::the_death_of_both_is_cleared_by_the_next,
     deaths::another_instance_is_left_alone,
+    parked::code_comes_late_and_is_read_only,
+    parked::code_that_can_not_be_mounted_late_is_mounted_before,
+    parked::the_limits_of_its_function_hold_for_a_parked_process,
+    parked::escapes_fail_for_a_parked_process,
+    parked::what_waits_goes_when_it_is_not_wanted_and_with_its_launcher,
+    parked::the_launchers_death_is_the_death_of_what_waits,
+    parked::what_can_not_wait_harms_nobody,
     ordinary_user::everything_holds_for_an_ordinary_user,
 }
 

@@ -8,6 +8,7 @@ use lambent_ports::runtimes::{Command, ResolvedRuntime};
 use lambent_ports::sandbox::{Mount, SandboxSpec};
 
 use crate::log::LogTarget;
+use crate::parking::parked_kind;
 use crate::pool::Pool;
 use crate::process_env::log_stream_name;
 use crate::shard::Shard;
@@ -26,6 +27,7 @@ pub(super) async fn unpacked(code: &dyn CodeStore, deployment: &Deployment) -> R
 
 pub(super) fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: Vec<Mount>) -> SandboxSpec {
     let configuration = &pool.deployment.configuration;
+    let parked = parked_kind(runtime, configuration, &code);
     let mut mounts = runtime.mounts.clone();
     mounts.extend(code);
     SandboxSpec {
@@ -35,6 +37,7 @@ pub(super) fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: 
         tmp_mb: configuration.ephemeral_storage_mb,
         processes: limits::PROCESSES,
         open_files: limits::OPEN_FILES,
+        parked,
     }
 }
 
@@ -89,7 +92,7 @@ pub(super) fn wrapper(deployment: &Deployment) -> Option<&str> {
 }
 
 /// Where a path inside is on the host: below the last mount that holds it.
-fn on_host(mounts: &[Mount], guest: &str) -> Option<PathBuf> {
+pub(crate) fn on_host(mounts: &[Mount], guest: &str) -> Option<PathBuf> {
     mounts.iter().rev().find_map(|mount| {
         let inside = Path::new(guest).strip_prefix(&mount.guest).ok()?;
         Some(mount.host.join(inside))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lambent_domain::{Configuration, Deployment, Function, FunctionKey, RevisionId};
+use lambent_domain::{Configuration, Deployment, Function, FunctionKey, RevisionId, Secrets};
 use lambent_ports::suites::store as suite;
 
 pub const TIMEOUT_S: u32 = 3;
@@ -26,5 +26,20 @@ pub fn function(name: &str, number: u8) -> Arc<Function> {
         configuration: Arc::clone(&function.latest.configuration),
         code: function.latest.code,
     }));
+    Arc::new(function)
+}
+
+/// The same with one environment variable.
+pub fn with_variable(name: &str, number: u8, variable: &str) -> Arc<Function> {
+    let mut function = Function::clone(&function(name, number));
+    let variables = Secrets([(variable.to_owned(), "1".to_owned())].into());
+    let configuration = Configuration {
+        environment: Some(variables),
+        ..Configuration::clone(&function.latest.configuration)
+    };
+    function.latest.configuration = Arc::new(configuration);
+    let deployed = function.latest.deployed.as_deref().unwrap();
+    let configuration = Arc::clone(&function.latest.configuration);
+    function.latest.deployed = Some(Arc::new(Deployment { configuration, ..Deployment::clone(deployed) }));
     Arc::new(function)
 }

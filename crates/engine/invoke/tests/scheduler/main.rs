@@ -13,7 +13,7 @@ use lambent_domain::Fault;
 use lambent_domain::fault::ThrottleReason;
 use lambent_ports::runtime_api::Refused;
 
-use function::{TIMEOUT_S, function};
+use function::{TIMEOUT_S, function, with_variable};
 use world::{FREEZE_AFTER, KEEP_ALIVE, in_world, pass, settle};
 
 const TIMEOUT: Duration = Duration::from_secs(TIMEOUT_S as u64);
@@ -35,6 +35,43 @@ async fn the_most_recently_used_environment_goes_first() {
         }
         assert_eq!((one.given.borrow().len(), two.given.borrow().len()), (4, 1));
         assert_eq!(world.host.created(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_process_is_taken_unless_something_of_the_functions_acts_early() {
+    in_world(10, async |world| {
+        let early = with_variable("early", 8, "EARLY_BIRD");
+        world.put(&early);
+        world.put(&with_variable("late", 9, "BIRD"));
+        settle().await;
+        assert_eq!(world.host.parked().len(), 1, "before anything is invoked");
+        for (name, counts) in [("f", (1, 0)), ("early", (1, 1)), ("late", (2, 1))] {
+            let (call, runtime) = world.cold(name).await;
+            runtime.answer();
+            call.answered().await;
+            let metrics = world.metrics.snapshot();
+            assert_eq!((metrics.parked_starts, metrics.exec_starts), counts, "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_crash_the_next_process_is_executed() {
+    in_world(10, async |world| {
+        let (call, runtime) = world.cold("f").await;
+        world.host.run_out_of_memory(&runtime.id);
+        call.failed().await;
+        let next = world.invoke("f");
+        settle().await;
+        runtime.poll().unwrap();
+        settle().await;
+        runtime.answer();
+        next.answered().await;
+        let metrics = world.metrics.snapshot();
+        assert_eq!((metrics.parked_starts, metrics.exec_starts), (1, 1));
     })
     .await;
 }

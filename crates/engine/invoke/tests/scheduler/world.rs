@@ -17,7 +17,10 @@ use lambent_kit::random::Random;
 use lambent_ports::code::{CodeError, CodeStore};
 use lambent_ports::invoke::{Invocation, Invoke, InvokeReply};
 use lambent_ports::logs::{LogBatch, LogSink, LogSinkError};
-use lambent_ports::runtimes::{Command, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable};
+use lambent_ports::runtimes::{
+    Command, ParkedUnless, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable,
+};
+use lambent_ports::sandbox::ParkedCount;
 use lambent_ports::store::{Change, ChangeListener};
 use lambent_sandbox_fake::FakeHost;
 use tokio::task::{JoinHandle, LocalSet};
@@ -79,6 +82,7 @@ impl World {
                 concurrent_starts: 4,
                 keep_alive: KEEP_ALIVE,
                 freeze_after: FREEZE_AFTER,
+                parked: ParkedCount { floor: 1, ceiling: 1 },
             },
         });
         World { host, shard, metrics, table, front, log, sink, next: Cell::new(1) }
@@ -207,6 +211,8 @@ impl LogSink for Sink {
 
 struct OneRuntime;
 
+const UNLESS: ParkedUnless = ParkedUnless { variables: &["EARLY_*"], paths: &[] };
+
 impl RuntimeCatalog for OneRuntime {
     fn resolve(&self, id: &RuntimeId) -> Result<Arc<ResolvedRuntime>, RuntimeUnavailable> {
         Ok(Arc::new(ResolvedRuntime {
@@ -218,6 +224,7 @@ impl RuntimeCatalog for OneRuntime {
             version: "test.v1".into(),
             version_hash: "0".repeat(64),
             framed_logs: false,
+            parked: Some(UNLESS),
             warning: None,
         }))
     }
