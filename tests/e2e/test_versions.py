@@ -110,7 +110,7 @@ def test_reserved_concurrency_is_a_limit_and_a_guarantee(server):
     settings = client.get_account_settings()["AccountLimit"]
     assert settings["ConcurrentExecutions"] - settings["UnreservedConcurrentExecutions"] >= 1
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        running = pool.submit(server.invoke, "reserved", {"sleep": 5})
+        running = pool.submit(server.invoke, "reserved", {"sleep": 2.5})
         server.messages("reserved", "START")
         assert throttled(server, "reserved") == "ReservedFunctionConcurrentInvocationLimitExceeded"
         assert running.result()["Json"]["says"] == "r"

@@ -242,6 +242,7 @@ impl RuntimeCatalog for OneRuntime {
             version: "python:3.12.v1".into(),
             version_hash: "0".repeat(64),
             framed_logs: false,
+            parked: None,
             warning: None,
         }))
     }
