@@ -53,7 +53,8 @@ const NODEJS_PARKED_UNLESS: ParkedUnless = ParkedUnless {
         "UV_*",
         "AWS_LAMBDA_EXEC_WRAPPER",
     ],
-    paths: &["/var/task/lib", "/opt/lib"],
+    // With packages of layers, hooks are registered before anything is imported.
+    paths: &["/var/task/lib", "/opt/lib", "/opt/nodejs"],
 };
 const INSTALL: &str = "run: lambent runtime install";
 
