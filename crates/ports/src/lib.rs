@@ -9,6 +9,7 @@ pub mod code_source;
 pub mod invoke;
 pub mod log_store;
 pub mod logs;
+pub mod message_store;
 pub mod outbound;
 pub mod queue;
 pub mod runtime_api;

@@ -39,6 +39,10 @@ pub trait ServiceFault: Send + Sized + 'static {
     fn not_yet(operation: &'static str, reason: &'static str) -> Self;
     /// The answer.
     fn to_response(&self, request_id: &RequestId) -> Response<Bytes>;
+    /// The answer in the protocol that the request spoke, for services that speak several.
+    fn to_response_in(&self, _spoken: Protocol, request_id: &RequestId) -> Response<Bytes> {
+        self.to_response(request_id)
+    }
 }
 
 /// One operation of a service `S`: implemented on its state in a file of its own.
@@ -99,7 +103,8 @@ where
         };
         // The body can be large; what is needed of it is in the input.
         drop(request.body);
-        Ok(O::encode(&service.handle(context, input).await?))
+        let spoken = O::PROTOCOL.spoken(&request.headers);
+        Ok(O::encode(&service.handle(context, input).await?, spoken))
     })
 }
 
@@ -130,9 +135,10 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
     /// Answers a request: finds its operation, decodes, calls, encodes. Every answer carries the request id.
     pub async fn answer(&self, service: Arc<S>, request: ApiRequest) -> Response<Bytes> {
         let request_id = request.request_id;
+        let spoken = self.protocol.spoken(&request.headers);
         let result = self.dispatch(service, request).await;
-        let mut response = result.unwrap_or_else(|fault| fault.to_response(&request_id));
-        finish(&mut response, self.protocol, &request_id);
+        let mut response = result.unwrap_or_else(|fault| fault.to_response_in(spoken, &request_id));
+        finish(&mut response, spoken, &request_id);
         response
     }
 
@@ -148,13 +154,13 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
     }
 
     fn find(&self, request: &ApiRequest) -> Option<(String, Labels)> {
-        match self.protocol {
+        match self.protocol.spoken(&request.headers) {
             Protocol::RestJson => {
                 let query = request.uri.query().unwrap_or_default();
                 let found = route(self.routes, request.method.as_str(), request.uri.path(), query)?;
                 Some((found.operation.to_owned(), found.labels))
             }
-            Protocol::AwsJson11 => {
+            Protocol::AwsJson11 | Protocol::AwsJson10 { .. } => {
                 let target = request.headers.get("x-amz-target")?.to_str().ok()?;
                 let name = target.strip_prefix(self.target_prefix)?.strip_prefix('.')?;
                 Some((name.to_owned(), Vec::new()))
