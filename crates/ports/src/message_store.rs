@@ -201,6 +201,9 @@ pub trait MessageStore: Send + Sync {
     /// Queues by name, those behind `after`.
     fn queues(&self, scope: &Scope, after: &str) -> Vec<Arc<QueueRecord>>;
 
+    /// Queues of every scope.
+    fn all_queues(&self) -> Vec<Arc<QueueRecord>>;
+
     /// Makes a queue.
     async fn create_queue(
         &self,

@@ -26,7 +26,8 @@ pub(crate) fn refresh(db: &Connection, bucket: i64, group: &str) -> Result<()> {
         db,
         "SELECT id, due_ms FROM messages WHERE bucket = ?1 AND group_name = ?2 ORDER BY id LIMIT 1",
     )?;
-    let head = query.query_row(params![bucket, group], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+    let head =
+        query.query_row(params![bucket, group], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
     match head.optional().map_err(storage)? {
         Some((message, due_ms)) => execute(
             db,
@@ -40,15 +41,14 @@ pub(crate) fn refresh(db: &Connection, bucket: i64, group: &str) -> Result<()> {
     .map(drop)
 }
 
-/// Up to `wanted` messages of the group that has been due the longest; `None` when no group is. As many as possible of
-/// one group, as AWS does.
-pub(crate) fn due(db: &Connection, bucket: i64, wanted: usize, now_ms: u64) -> Result<Option<Vec<Candidate>>> {
+/// Up to `wanted` messages of the group that has been due the longest: as many as possible of one group, as AWS does.
+pub(crate) fn due(db: &Connection, bucket: i64, wanted: usize, now_ms: u64) -> Result<Vec<Candidate>> {
     let mut query = prepare(
         db,
         "SELECT group_name FROM heads WHERE bucket = ?1 AND due_ms <= ?2 ORDER BY due_ms, message LIMIT 1",
     )?;
     let group = query.query_row(params![bucket, now_ms as i64], |row| row.get::<_, String>(0)).optional();
-    let Some(group) = group.map_err(storage)? else { return Ok(None) };
+    let Some(group) = group.map_err(storage)? else { return Ok(Vec::new()) };
     let mut query = prepare(
         db,
         "SELECT id, receives, sent_ms, group_name, due_ms FROM messages
@@ -65,5 +65,5 @@ pub(crate) fn due(db: &Connection, bucket: i64, wanted: usize, now_ms: u64) -> R
         }
         run.push(candidate);
     }
-    Ok(Some(run))
+    Ok(run)
 }

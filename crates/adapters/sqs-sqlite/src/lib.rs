@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use async_trait::async_trait;
 use lambent_domain::Scope;
 use lambent_ports::message_store::{
-    MessageCounts, MessageStore, MessageStoreError, MoveTo, NewMessage, QueueId, QueueRecord, Receipt, Receive,
-    Redeemed, Sent, Taken,
+    MessageCounts, MessageStore, MessageStoreError, MoveTo, NewMessage, QueueId, QueueRecord, Receipt,
+    Receive, Redeemed, Sent, Taken,
 };
 use lambent_sqlite::{Bounds, OpenError, WriteError, Writer, open, open_reader};
 use rusqlite::Connection;
@@ -103,6 +103,10 @@ impl MessageStore for SqsSqlite {
         let from = Bound::Excluded((scope.clone(), after.to_owned()));
         let behind = names.range((from, Bound::Unbounded));
         behind.take_while(|((found, _), _)| found == scope).map(|(_, record)| Arc::clone(record)).collect()
+    }
+
+    fn all_queues(&self) -> Vec<Arc<QueueRecord>> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     async fn create_queue(

@@ -7,6 +7,7 @@ use lambent_ports::message_store::{
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use crate::queues::Bucket;
 use crate::{fifo, queues, storage};
 
 type Result<T> = std::result::Result<T, MessageStoreError>;
@@ -23,7 +24,7 @@ pub(crate) fn execute(db: &Connection, text: &str, params: impl rusqlite::Params
 }
 
 pub(crate) fn send(db: &Connection, id: QueueId, messages: &[NewMessage], now_ms: u64) -> Result<Vec<Sent>> {
-    let bucket = queues::bucket(db, id)?;
+    let bucket = queues::bucket(db, id)?.id;
     messages.iter().map(|message| send_one(db, bucket, message, now_ms)).collect()
 }
 
@@ -81,8 +82,8 @@ fn first_of(
          WHERE bucket = ?1 AND id = ?2 AND until_ms > ?3 AND (NOT ?4 OR group_name = ?5) LIMIT 1",
     )?;
     let group = group.unwrap_or_default();
-    let found =
-        query.query_row(params![bucket, deduplication.id, now_ms as i64, deduplication.per_group, group], |row| {
+    let found = query
+        .query_row(params![bucket, deduplication.id, now_ms as i64, deduplication.per_group, group], |row| {
             Ok(Sent { uuid: row.get(0)?, sequence: row.get::<_, i64>(1)? as u64, duplicate: true })
         });
     found.optional().map_err(storage)
@@ -109,7 +110,7 @@ impl Candidate {
 
 pub(crate) fn receive(db: &Connection, id: QueueId, receive: &Receive, now_ms: u64) -> Result<Taken> {
     let bucket = queues::bucket(db, id)?;
-    if in_flight_from(db, bucket, receive.max_in_flight, now_ms)? {
+    if in_flight_from(db, bucket.id, receive.max_in_flight, now_ms)? {
         return Err(MessageStoreError::TooManyInFlight);
     }
     let mut taken = Taken::default();
@@ -122,23 +123,27 @@ pub(crate) fn receive(db: &Connection, id: QueueId, receive: &Receive, now_ms: u
         }
         looked_at += candidates.len();
         for candidate in candidates {
-            take(db, bucket, receive, candidate, now_ms, &mut taken)?;
+            take(db, bucket.id, receive, candidate, now_ms, &mut taken)?;
+        }
+        // What is leased for no time is due again, and would be given out twice.
+        if receive.until_ms <= now_ms {
+            break;
         }
     }
     Ok(taken)
 }
 
 /// Messages that can be received, in the order in which they are. What is taken is not due any more.
-fn due(db: &Connection, bucket: i64, wanted: usize, now_ms: u64) -> Result<Vec<Candidate>> {
-    if let Some(candidates) = fifo::due(db, bucket, wanted, now_ms)? {
-        return Ok(candidates);
+fn due(db: &Connection, bucket: Bucket, wanted: usize, now_ms: u64) -> Result<Vec<Candidate>> {
+    if bucket.fifo {
+        return fifo::due(db, bucket.id, wanted, now_ms);
     }
     let mut query = prepare(
         db,
         "SELECT id, receives, sent_ms, group_name FROM messages
-         WHERE bucket = ?1 AND due_ms <= ?2 AND group_name IS NULL ORDER BY due_ms, id LIMIT ?3",
+         WHERE bucket = ?1 AND due_ms <= ?2 ORDER BY due_ms, id LIMIT ?3",
     )?;
-    let found = query.query_map(params![bucket, now_ms as i64, wanted as i64], Candidate::read);
+    let found = query.query_map(params![bucket.id, now_ms as i64, wanted as i64], Candidate::read);
     found.map_err(storage)?.collect::<rusqlite::Result<_>>().map_err(storage)
 }
 
@@ -154,7 +159,7 @@ fn take(
     if candidate.sent_ms <= receive.sent_after_ms {
         drop_message(db, candidate.id)?;
     } else if let Some(dead) = dead {
-        let to = queues::bucket(db, dead.queue)?;
+        let to = queues::bucket(db, dead.queue)?.id;
         execute(db, "UPDATE messages SET source = ?2 WHERE id = ?1", params![candidate.id, dead.source])?;
         carry(db, &candidate, to, now_ms)?;
         taken.dead += 1;
@@ -255,8 +260,13 @@ impl Held {
     }
 }
 
-pub(crate) fn delete(db: &Connection, id: QueueId, receipts: &[Receipt], now_ms: u64) -> Result<Vec<Redeemed>> {
-    let bucket = queues::bucket(db, id)?;
+pub(crate) fn delete(
+    db: &Connection,
+    id: QueueId,
+    receipts: &[Receipt],
+    now_ms: u64,
+) -> Result<Vec<Redeemed>> {
+    let bucket = queues::bucket(db, id)?.id;
     let one = |receipt: &Receipt| {
         let held = held(db, bucket, *receipt)?;
         if let Some(refusal) = Held::refusal(&held, now_ms) {
@@ -277,7 +287,7 @@ pub(crate) fn set_visibility(
     changes: &[(Receipt, u64)],
     now_ms: u64,
 ) -> Result<Vec<Redeemed>> {
-    let bucket = queues::bucket(db, id)?;
+    let bucket = queues::bucket(db, id)?.id;
     let one = |(receipt, until_ms): &(Receipt, u64)| {
         let held = held(db, bucket, *receipt)?;
         if let Some(refusal) = Held::refusal(&held, now_ms) {
@@ -303,7 +313,7 @@ pub(crate) fn move_out(
     max: usize,
     now_ms: u64,
 ) -> Result<Vec<QueueId>> {
-    let bucket = queues::bucket(db, from)?;
+    let bucket = queues::bucket(db, from)?.id;
     let mut query = prepare(
         db,
         "SELECT id, receives, sent_ms, group_name, source FROM messages
@@ -320,7 +330,7 @@ pub(crate) fn move_out(
             MoveTo::Origins(origins) => source.and_then(|arn| origins.get(&arn).copied()),
         };
         let Some(target) = target else { continue };
-        let bucket_there = queues::bucket(db, target)?;
+        let bucket_there = queues::bucket(db, target)?.id;
         execute(
             db,
             "UPDATE messages SET receives = 0, first_received_ms = NULL, source = NULL WHERE id = ?1",
@@ -337,18 +347,16 @@ pub(crate) fn move_out(
 
 pub(crate) fn next_due_ms(db: &Connection, id: QueueId) -> Result<Option<u64>> {
     let bucket = queues::bucket(db, id)?;
-    let mut query = prepare(
-        db,
-        "SELECT MIN(due_ms) FROM (SELECT MIN(due_ms) AS due_ms FROM heads WHERE bucket = ?1
-         UNION ALL SELECT due_ms FROM (SELECT due_ms, group_name FROM messages WHERE bucket = ?1 ORDER BY due_ms, id LIMIT 1)
-             WHERE group_name IS NULL)",
-    )?;
-    let found = query.query_row([bucket], |row| row.get::<_, Option<i64>>(0)).map_err(storage)?;
+    let mut query = match bucket.fifo {
+        true => prepare(db, "SELECT MIN(due_ms) FROM heads WHERE bucket = ?1")?,
+        false => prepare(db, "SELECT MIN(due_ms) FROM messages WHERE bucket = ?1")?,
+    };
+    let found = query.query_row([bucket.id], |row| row.get::<_, Option<i64>>(0)).map_err(storage)?;
     Ok(found.map(|ms| ms as u64))
 }
 
 pub(crate) fn counts(db: &Connection, id: QueueId, now_ms: u64) -> Result<MessageCounts> {
-    let bucket = queues::bucket(db, id)?;
+    let bucket = queues::bucket(db, id)?.id;
     let count = |text: &str| {
         let found = prepare(db, text)?.query_row([bucket, now_ms as i64], |row| row.get::<_, i64>(0));
         found.map(|count| count as u64).map_err(storage)

@@ -13,7 +13,8 @@ const COLUMNS: &str =
     "id, account, region, name, attributes, tags, created_ms, modified_ms, purged_ms, revision";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<QueueRecord> {
-    let invalid = |index| rusqlite::Error::InvalidColumnType(index, String::new(), rusqlite::types::Type::Text);
+    let invalid =
+        |index| rusqlite::Error::InvalidColumnType(index, String::new(), rusqlite::types::Type::Text);
     let text = |index| row.get::<_, String>(index);
     let map = |index| serde_json::from_str(&text(index)?).map_err(|_| invalid(index));
     Ok(QueueRecord {
@@ -48,10 +49,18 @@ fn new_bucket(db: &Connection) -> Result<i64, MessageStoreError> {
 }
 
 /// Where a queue's messages are.
-pub(crate) fn bucket(db: &Connection, id: QueueId) -> Result<i64, MessageStoreError> {
-    let mut query = db.prepare_cached("SELECT bucket FROM queues WHERE id = ?1").map_err(storage)?;
-    let found = query.query_row([id.0 as i64], |row| row.get(0)).optional();
-    found.map_err(storage)?.ok_or(MessageStoreError::QueueGone)
+#[derive(Clone, Copy)]
+pub(crate) struct Bucket {
+    pub(crate) id: i64,
+    /// They are in groups.
+    pub(crate) fifo: bool,
+}
+
+pub(crate) fn bucket(db: &Connection, id: QueueId) -> Result<Bucket, MessageStoreError> {
+    let mut query =
+        db.prepare_cached("SELECT bucket, name GLOB '*.fifo' FROM queues WHERE id = ?1").map_err(storage)?;
+    let found = query.query_row([id.0 as i64], |row| Ok(Bucket { id: row.get(0)?, fifo: row.get(1)? }));
+    found.optional().map_err(storage)?.ok_or(MessageStoreError::QueueGone)
 }
 
 fn json(map: &BTreeMap<String, String>) -> Result<String, MessageStoreError> {

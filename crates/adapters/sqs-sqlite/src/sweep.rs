@@ -16,7 +16,7 @@ pub(crate) fn sweep(db: &Connection, retention_ms: &[(QueueId, u64)], now_ms: u6
     abandoned(db, &mut left)?;
     for (id, retention_ms) in retention_ms {
         match queues::bucket(db, *id) {
-            Ok(bucket) => expired(db, bucket, now_ms.saturating_sub(*retention_ms), &mut left)?,
+            Ok(bucket) => expired(db, bucket.id, now_ms.saturating_sub(*retention_ms), &mut left)?,
             // Deleted a moment ago.
             Err(MessageStoreError::QueueGone) => {}
             Err(error) => return Err(error),

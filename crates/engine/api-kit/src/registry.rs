@@ -15,6 +15,7 @@ use lambent_kit::smithy::http_binding::Request;
 use lambent_kit::smithy::router::{Route, route};
 use lambent_kit::smithy::{Operation, Protocol, Refused, query};
 use lambent_ports::api::{ApiRequest, Caller};
+use lambent_ports::presence::Gone;
 
 /// What an operation knows of its request besides the input.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Context {
     pub request_id: RequestId,
     /// `http://host:port` as the client reached this server.
     pub base_url: String,
+    /// Completes when nobody waits for the answer any more.
+    pub gone: Gone,
 }
 
 /// A service's faults: how its own refusals and those of the codec look on the wire.
@@ -100,6 +103,7 @@ where
             caller: request.caller,
             request_id: request.request_id,
             base_url: request.base_url,
+            gone: request.gone,
         };
         // The body can be large; what is needed of it is in the input.
         drop(request.body);

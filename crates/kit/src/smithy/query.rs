@@ -121,12 +121,7 @@ fn entries(value: Value, (key, entry): (&str, &str)) -> Value {
 pub const REQUEST_ID: &str = "{request-id}";
 
 /// A success of the query protocol.
-pub fn result(
-    operation: &str,
-    namespace: &str,
-    members: &Map<String, Value>,
-    names: &[QueryName],
-) -> String {
+pub fn result(operation: &str, namespace: &str, members: &Map<String, Value>, names: &[QueryName]) -> String {
     let mut xml = format!("<{operation}Response xmlns=\"{namespace}\">\n  <{operation}Result>");
     for (key, value) in members {
         element(&mut xml, key, value, names);
@@ -230,7 +225,8 @@ mod tests {
 
     #[test]
     fn flat_collections_are_written_as_they_are_read() {
-        let answer = serde_json::json!({"Entries": [{"Attributes": {"a&b": "1"}}, {"Id": "x\r"}], "List": ["m"]});
+        let answer =
+            serde_json::json!({"Entries": [{"Attributes": {"a&b": "1"}}, {"Id": "x\r"}], "List": ["m"]});
         let Value::Object(answer) = answer else { unreachable!() };
         let xml = result("Op", "ns", &answer, NAMES);
         let expected = "<OpResult><Entry><Attribute><Name>a&amp;b</Name><Value>1</Value></Attribute></Entry><Entry><Id>x&#xD;</Id></Entry><List><member>m</member></List></OpResult>";
