@@ -41,19 +41,17 @@ pub(crate) fn refresh(db: &Connection, bucket: i64, group: &str) -> Result<()> {
     .map(drop)
 }
 
+pub(crate) const DUE_GROUP: &str =
+    "SELECT group_name FROM heads WHERE bucket = ?1 AND due_ms <= ?2 ORDER BY due_ms, message LIMIT 1";
+pub(crate) const RUN: &str = "SELECT id, receives, sent_ms, group_name, due_ms FROM messages
+    WHERE bucket = ?1 AND group_name = ?2 ORDER BY id LIMIT ?3";
+
 /// Up to `wanted` messages of the group that has been due the longest: as many as possible of one group, as AWS does.
 pub(crate) fn due(db: &Connection, bucket: i64, wanted: usize, now_ms: u64) -> Result<Vec<Candidate>> {
-    let mut query = prepare(
-        db,
-        "SELECT group_name FROM heads WHERE bucket = ?1 AND due_ms <= ?2 ORDER BY due_ms, message LIMIT 1",
-    )?;
+    let mut query = prepare(db, DUE_GROUP)?;
     let group = query.query_row(params![bucket, now_ms as i64], |row| row.get::<_, String>(0)).optional();
     let Some(group) = group.map_err(storage)? else { return Ok(Vec::new()) };
-    let mut query = prepare(
-        db,
-        "SELECT id, receives, sent_ms, group_name, due_ms FROM messages
-         WHERE bucket = ?1 AND group_name = ?2 ORDER BY id LIMIT ?3",
-    )?;
+    let mut query = prepare(db, RUN)?;
     let found = query.query_map(params![bucket, group, wanted as i64], |row| {
         Ok((Candidate::read(row)?, row.get::<_, i64>(4)? <= now_ms as i64))
     });

@@ -133,16 +133,15 @@ pub(crate) fn receive(db: &Connection, id: QueueId, receive: &Receive, now_ms: u
     Ok(taken)
 }
 
+pub(crate) const DUE: &str = "SELECT id, receives, sent_ms, group_name FROM messages
+    WHERE bucket = ?1 AND due_ms <= ?2 ORDER BY due_ms, id LIMIT ?3";
+
 /// Messages that can be received, in the order in which they are. What is taken is not due any more.
 fn due(db: &Connection, bucket: Bucket, wanted: usize, now_ms: u64) -> Result<Vec<Candidate>> {
     if bucket.fifo {
         return fifo::due(db, bucket.id, wanted, now_ms);
     }
-    let mut query = prepare(
-        db,
-        "SELECT id, receives, sent_ms, group_name FROM messages
-         WHERE bucket = ?1 AND due_ms <= ?2 ORDER BY due_ms, id LIMIT ?3",
-    )?;
+    let mut query = prepare(db, DUE)?;
     let found = query.query_map(params![bucket.id, now_ms as i64, wanted as i64], Candidate::read);
     found.map_err(storage)?.collect::<rusqlite::Result<_>>().map_err(storage)
 }

@@ -205,8 +205,16 @@ fn finish(response: &mut Response<Bytes>, protocol: Protocol, request_id: &Reque
         response.headers_mut().insert("x-amzn-requestid", value);
     }
     if let Protocol::AwsQuery { .. } = protocol {
-        let body = String::from_utf8_lossy(response.body()).replace(query::REQUEST_ID, &id);
-        *response.body_mut() = Bytes::from(body);
+        *response.body_mut() = with_request_id(response.body(), &id);
+    }
+}
+
+/// The XML with the id where it belongs: at the end. The same word before it is somebody's text.
+fn with_request_id(xml: &[u8], id: &str) -> Bytes {
+    let xml = String::from_utf8_lossy(xml);
+    match xml.rsplit_once(query::REQUEST_ID) {
+        Some((before, after)) => Bytes::from([before, id, after].concat()),
+        None => Bytes::from(xml.into_owned()),
     }
 }
 
@@ -227,4 +235,18 @@ pub fn assert_complete<S: Send + Sync + 'static, F: ServiceFault>(
         twice.is_empty() && forgotten.is_empty() && unknown.is_empty(),
         "listed twice: {twice:?}; in neither list: {forgotten:?}; not in the model: {unknown:?}"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_looks_like_the_place_of_the_request_id_stays() {
+        let xml = query::error("ns", true, "C", query::REQUEST_ID);
+        let xml = with_request_id(xml.as_bytes(), "id-1");
+        let xml = String::from_utf8_lossy(&xml);
+        assert!(xml.contains("<Message>{request-id}</Message>"), "{xml}");
+        assert!(xml.contains("<RequestId>id-1</RequestId>"), "{xml}");
+    }
 }
