@@ -108,7 +108,7 @@ fn probe<O: Operation>(parts: &Parts) {
     if let Ok(Value::Object(members)) = serde_json::from_slice(&parts.body) {
         let mut check = Check::default();
         let output = O::Output::decode(&mut Members(members), &Path::ROOT, &mut check);
-        let answer = O::encode(&output);
+        let answer = O::encode(&output, O::PROTOCOL);
         let body = answer.body();
         match O::PROTOCOL {
             Protocol::AwsQuery { .. } => assert!(body.starts_with(b"<"), "{}", O::NAME),

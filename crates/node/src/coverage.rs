@@ -14,6 +14,7 @@ pub(crate) fn markdown() -> String {
     let services = [
         ("Lambda", lambda),
         ("CloudWatch Logs", lambent_logs::REGISTRY.coverage()),
+        ("SQS", lambent_sqs::REGISTRY.coverage()),
         ("STS", lambent_sts::REGISTRY.coverage()),
     ];
     let mut out = String::from("| service | there | operations |\n|---|---|---|\n");

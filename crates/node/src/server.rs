@@ -23,6 +23,7 @@ use lambent_ports::code::CodeStore;
 use lambent_ports::code_source::CodeSource;
 use lambent_ports::log_store::LogStore;
 use lambent_ports::logs::LogSink;
+use lambent_ports::message_store::MessageStore;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::ParkedCount;
 use lambent_ports::store::{ChangeListener, Limits, Store};
@@ -31,6 +32,8 @@ use lambent_runtime_front::HttpRuntimeFront;
 use lambent_runtimes::Catalog;
 use lambent_s3_source::S3Source;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
+use lambent_sqs::{Sqs, SqsService};
+use lambent_sqs_sqlite::SqsSqlite;
 use lambent_store_sqlite::{DataDirLock, SqliteStore};
 use lambent_sts::{Sts, StsService};
 use tokio::sync::watch;
@@ -46,6 +49,8 @@ use crate::shard_thread::{self, ShardSetup};
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// How often messages that are too old are dropped; no client sees them even before.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// What the log pipeline gets to write what it has, at the end.
 const FLUSH: Duration = Duration::from_secs(5);
 /// Threads for everything but invokes.
@@ -62,6 +67,7 @@ pub(crate) struct Opened {
     pub(crate) queue: Arc<SqliteQueue>,
     code: Arc<FsCode>,
     logs: Arc<LogsSqlite>,
+    messages: Arc<SqsSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     scope: Scope,
@@ -133,6 +139,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         queue: SqliteQueue::open(dir)?,
         code: Arc::new(FsCode::open(dir)?),
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
+        messages: SqsSqlite::open(dir)?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
         runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
         clock,
@@ -176,6 +183,13 @@ async fn start(
     control.resume().await;
     let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
     tokio::spawn(expire(Arc::clone(&opened.logs)));
+    let sqs = Sqs::new(
+        Arc::clone(&opened.messages) as Arc<dyn MessageStore>,
+        Arc::clone(&opened.clock),
+        Arc::clone(&opened.random),
+        stop.clone(),
+    );
+    tokio::spawn(sweep(Arc::clone(&sqs)));
     let own = OwnService {
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         links,
@@ -189,6 +203,7 @@ async fn start(
     let services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
         Arc::new(LogsService(Arc::clone(&logs))),
+        Arc::new(SqsService(sqs)),
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),
     ];
@@ -258,6 +273,19 @@ async fn expire(logs: Arc<LogsSqlite>) {
         tokio::time::sleep(EXPIRE_EVERY).await;
         if let Err(error) = logs.expire().await {
             tracing::warn!(%error, "old log events could not be dropped");
+        }
+    }
+}
+
+async fn sweep(sqs: Arc<Sqs>) {
+    loop {
+        match sqs.sweep().await {
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => tokio::time::sleep(SWEEP_EVERY).await,
+            Err(error) => {
+                tracing::warn!(%error, "old messages could not be dropped");
+                tokio::time::sleep(SWEEP_EVERY).await;
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A service as the front sees it: a request that has been resolved to a caller and a scope goes in, an HTTP answer
-//! comes out. Lambda's control plane, CloudWatch Logs and STS are each one.
+//! comes out. Lambda's control plane, CloudWatch Logs, SQS and STS are each one.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_domain::{AccountId, RequestId, Scope};
+
+use crate::presence::Gone;
 
 /// A request with its body read, its caller known and its region taken from the credential scope.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct ApiRequest {
     pub request_id: RequestId,
     /// `http://host:port` under which the client reached this server: for links in answers.
     pub base_url: String,
+    /// Completes when nobody waits for the answer any more.
+    pub gone: Gone,
 }
 
 /// The identity behind a request.

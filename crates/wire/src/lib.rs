@@ -5,6 +5,8 @@ pub mod lambda;
 #[rustfmt::skip]
 pub mod logs;
 #[rustfmt::skip]
+pub mod sqs;
+#[rustfmt::skip]
 pub mod sts;
 
 #[cfg(test)]

@@ -90,6 +90,21 @@ impl Model {
         }
     }
 
+    /// Every member of a structure and of those below it, with its shape.
+    pub(super) fn members_below(&self, structure: &str) -> Vec<(String, String)> {
+        let (mut open, mut seen, mut found) = (vec![structure.to_owned()], BTreeSet::new(), Vec::new());
+        while let Some(shape) = open.pop() {
+            if seen.insert(shape.clone()) {
+                let members = self.members(&shape);
+                found.extend(members.filter_map(|(name, member)| {
+                    member["shape"].as_str().map(|shape| (name.clone(), shape.to_owned()))
+                }));
+                open.extend(self.children(&shape));
+            }
+        }
+        found
+    }
+
     fn children(&self, name: &str) -> Vec<String> {
         let shape = self.shape(name);
         let mut children: Vec<String> = self

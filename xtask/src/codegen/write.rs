@@ -48,6 +48,13 @@ impl Writer<'_> {
     fn protocol(&self) -> String {
         match self.model.metadata("protocol") {
             "rest-json" => "Protocol::RestJson".to_owned(),
+            "json" if self.model.metadata("jsonVersion") == "1.0" => {
+                let query = match self.model.metadata("queryNamespace") {
+                    "" => "None".to_owned(),
+                    namespace => format!("Some({namespace:?})"),
+                };
+                format!("Protocol::AwsJson10 {{ query: {query} }}")
+            }
             "json" => "Protocol::AwsJson11".to_owned(),
             _ => format!("Protocol::AwsQuery {{ namespace: {:?} }}", self.model.metadata("xmlNamespace")),
         }
@@ -308,8 +315,10 @@ impl Writer<'_> {
         let [(input, input_bindings), (output, output_bindings)] = &ends[..] else { unreachable!() };
         let _ = write!(
             out,
-            "/// The operation.\n#[derive(Clone, Copy, Debug)]\npub struct {kind};\n\nimpl Operation for {kind} {{\n    type Input = {input};\n    type Output = {output};\n    const NAME: &'static str = {name:?};\n    const PROTOCOL: Protocol = super::super::PROTOCOL;\n    const STATUS: u16 = {status};\n    const INPUT: &'static [Binding] = {input_bindings};\n    const OUTPUT: &'static [Binding] = {output_bindings};\n}}\n"
+            "/// The operation.\n#[derive(Clone, Copy, Debug)]\npub struct {kind};\n\nimpl Operation for {kind} {{\n    type Input = {input};\n    type Output = {output};\n    const NAME: &'static str = {name:?};\n    const PROTOCOL: Protocol = super::super::PROTOCOL;\n    const STATUS: u16 = {status};\n    const INPUT: &'static [Binding] = {input_bindings};\n    const OUTPUT: &'static [Binding] = {output_bindings};\n"
         );
+        out.push_str(&self.query_names(operation));
+        out.push_str("}\n");
         for (end, suffix) in [("input", "Request"), ("output", "Response")] {
             if operation[end]["shape"].as_str().is_none() {
                 let _ = write!(out, "\nstructure! {{\n    {kind}{suffix} {{\n    }}\n}}\n");
@@ -321,6 +330,31 @@ impl Writer<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// Names of an operation's collections in the query protocol; nothing for services that don't speak it.
+    fn query_names(&self, operation: &Value) -> String {
+        let ends = ["input", "output"].into_iter().filter_map(|end| operation[end]["shape"].as_str());
+        let mut names = std::collections::BTreeSet::new();
+        for (member, shape) in ends.flat_map(|end| self.model.members_below(end)) {
+            let shape = self.model.shape(&shape);
+            let Some(name) = shape["queryName"].as_str() else { continue };
+            let entry = match (shape["queryKey"].as_str(), shape["queryValue"].as_str()) {
+                (Some(key), Some(value)) => format!("Some(({key:?}, {value:?}))"),
+                _ => "None".to_owned(),
+            };
+            names.insert(format!("QueryName {{ member: {member:?}, name: {name:?}, entry: {entry} }}"));
+        }
+        match names.is_empty() {
+            true => String::new(),
+            false => {
+                let names: Vec<String> = names.into_iter().collect();
+                format!(
+                    "    const QUERY: &'static [QueryName] = &[\n        {},\n    ];\n",
+                    names.join(",\n        ")
+                )
+            }
+        }
     }
 
     fn bindings(&self, structure: &str) -> String {

@@ -23,6 +23,7 @@ use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::invoke::{Events, Invoke};
+use lambent_ports::presence::present;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -133,6 +134,14 @@ impl Front {
                 return (self.parts.lambda_fault)(&fault, &request_id);
             }
         };
+        let query = head.uri.query().unwrap_or_default();
+        let by_form = match identity.service {
+            None if service.signing_name() == "sts" => route::form_service(&body, query),
+            _ => None,
+        };
+        let service = by_form.and_then(|name| self.named(name)).unwrap_or(service);
+        // Dropped with this future, which the connection drops when the client hangs up.
+        let (_present, gone) = present();
         let base_url = format!("http://{}", route::host(&head).unwrap_or(local));
         let request = ApiRequest {
             method: head.method,
@@ -143,6 +152,7 @@ impl Front {
             caller: identity.caller,
             request_id,
             base_url,
+            gone,
         };
         // In a task of its own: a client that hangs up does not cut an operation in half.
         let answer = self.parts.control.spawn(async move { service.call(request).await });
@@ -153,7 +163,10 @@ impl Front {
     }
 
     fn service(&self, head: &http::request::Parts, identity: &Identity) -> Option<Arc<dyn ApiService>> {
-        let name = route::service_name(head, identity)?;
+        self.named(route::service_name(head, identity)?)
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<dyn ApiService>> {
         self.parts.services.iter().find(|service| service.signing_name() == name).cloned()
     }
 }

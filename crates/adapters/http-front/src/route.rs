@@ -82,19 +82,43 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
     if let Some(target) = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
         return match target.split('.').next() {
             Some("Logs_20140328") => Some("logs"),
+            Some("AmazonSQS") => Some("sqs"),
             _ => None,
         };
     }
     if looks_dated(head.uri.path()) {
         return Some("lambda");
     }
+    if is_queue_path(head.uri.path()) {
+        return Some("sqs");
+    }
     if let Some(name) = host(head).and_then(|host| host.split('.').next())
-        && matches!(name, "lambda" | "logs" | "sts")
+        && matches!(name, "lambda" | "logs" | "sqs" | "sts")
     {
         return Some(name);
     }
     let form = head.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")).then_some("sts")
+}
+
+/// `/<account>/<queue>`: what a queue's URL has behind the host.
+fn is_queue_path(path: &str) -> bool {
+    let mut parts = path.trim_matches('/').split('/');
+    let account = parts.next().is_some_and(|account| AccountId::parse(account).is_some());
+    account && parts.next().is_some_and(|name| !name.is_empty()) && parts.next().is_none()
+}
+
+/// The service of an unsigned form at `/`: each has a version of its own.
+pub(crate) fn form_service(form: &[u8], query: &str) -> Option<&'static str> {
+    let has = |version: &str| {
+        let pair = format!("Version={version}");
+        let mut pairs = form.split(|byte| *byte == b'&').chain(query.as_bytes().split(|byte| *byte == b'&'));
+        pairs.any(|found| found == pair.as_bytes())
+    };
+    [("2012-11-05", "sqs"), ("2011-06-15", "sts")]
+        .into_iter()
+        .find(|(version, _)| has(version))
+        .map(|(_, name)| name)
 }
 
 /// Lambda's paths begin with the date of an API version.
@@ -183,6 +207,14 @@ mod tests {
         );
         let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         assert_eq!(service("POST", "/", &[form]).as_deref(), Some("sts"));
+        assert_eq!(
+            service("POST", "/", &[("x-amz-target", "AmazonSQS.SendMessage")]).as_deref(),
+            Some("sqs")
+        );
+        assert_eq!(service("POST", "/123456789012/queue", &[form]).as_deref(), Some("sqs"));
+        assert_eq!(form_service(b"Action=ListQueues&Version=2012-11-05", ""), Some("sqs"));
+        assert_eq!(form_service(b"", "Action=GetCallerIdentity&Version=2011-06-15"), Some("sts"));
+        assert_eq!(form_service(b"Action=ListQueues&Version=2012", ""), None);
         assert_eq!(service("GET", "/_lambent/health", &[]).as_deref(), Some("_lambent"));
         assert_eq!(service("GET", "/bucket/key", &[]), None);
     }

@@ -15,6 +15,7 @@ use lambent_kit::smithy::http_binding::Request;
 use lambent_kit::smithy::router::{Route, route};
 use lambent_kit::smithy::{Operation, Protocol, Refused, query};
 use lambent_ports::api::{ApiRequest, Caller};
+use lambent_ports::presence::Gone;
 
 /// What an operation knows of its request besides the input.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Context {
     pub request_id: RequestId,
     /// `http://host:port` as the client reached this server.
     pub base_url: String,
+    /// Completes when nobody waits for the answer any more.
+    pub gone: Gone,
 }
 
 /// A service's faults: how its own refusals and those of the codec look on the wire.
@@ -39,6 +42,10 @@ pub trait ServiceFault: Send + Sized + 'static {
     fn not_yet(operation: &'static str, reason: &'static str) -> Self;
     /// The answer.
     fn to_response(&self, request_id: &RequestId) -> Response<Bytes>;
+    /// The answer in the protocol that the request spoke, for services that speak several.
+    fn to_response_in(&self, _spoken: Protocol, request_id: &RequestId) -> Response<Bytes> {
+        self.to_response(request_id)
+    }
 }
 
 /// One operation of a service `S`: implemented on its state in a file of its own.
@@ -96,10 +103,12 @@ where
             caller: request.caller,
             request_id: request.request_id,
             base_url: request.base_url,
+            gone: request.gone,
         };
         // The body can be large; what is needed of it is in the input.
         drop(request.body);
-        Ok(O::encode(&service.handle(context, input).await?))
+        let spoken = O::PROTOCOL.spoken(&request.headers);
+        Ok(O::encode(&service.handle(context, input).await?, spoken))
     })
 }
 
@@ -130,9 +139,10 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
     /// Answers a request: finds its operation, decodes, calls, encodes. Every answer carries the request id.
     pub async fn answer(&self, service: Arc<S>, request: ApiRequest) -> Response<Bytes> {
         let request_id = request.request_id;
+        let spoken = self.protocol.spoken(&request.headers);
         let result = self.dispatch(service, request).await;
-        let mut response = result.unwrap_or_else(|fault| fault.to_response(&request_id));
-        finish(&mut response, self.protocol, &request_id);
+        let mut response = result.unwrap_or_else(|fault| fault.to_response_in(spoken, &request_id));
+        finish(&mut response, spoken, &request_id);
         response
     }
 
@@ -148,13 +158,13 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
     }
 
     fn find(&self, request: &ApiRequest) -> Option<(String, Labels)> {
-        match self.protocol {
+        match self.protocol.spoken(&request.headers) {
             Protocol::RestJson => {
                 let query = request.uri.query().unwrap_or_default();
                 let found = route(self.routes, request.method.as_str(), request.uri.path(), query)?;
                 Some((found.operation.to_owned(), found.labels))
             }
-            Protocol::AwsJson11 => {
+            Protocol::AwsJson11 | Protocol::AwsJson10 { .. } => {
                 let target = request.headers.get("x-amz-target")?.to_str().ok()?;
                 let name = target.strip_prefix(self.target_prefix)?.strip_prefix('.')?;
                 Some((name.to_owned(), Vec::new()))
@@ -195,8 +205,16 @@ fn finish(response: &mut Response<Bytes>, protocol: Protocol, request_id: &Reque
         response.headers_mut().insert("x-amzn-requestid", value);
     }
     if let Protocol::AwsQuery { .. } = protocol {
-        let body = String::from_utf8_lossy(response.body()).replace(query::REQUEST_ID, &id);
-        *response.body_mut() = Bytes::from(body);
+        *response.body_mut() = with_request_id(response.body(), &id);
+    }
+}
+
+/// The XML with the id where it belongs: at the end. The same word before it is somebody's text.
+fn with_request_id(xml: &[u8], id: &str) -> Bytes {
+    let xml = String::from_utf8_lossy(xml);
+    match xml.rsplit_once(query::REQUEST_ID) {
+        Some((before, after)) => Bytes::from([before, id, after].concat()),
+        None => Bytes::from(xml.into_owned()),
     }
 }
 
@@ -217,4 +235,18 @@ pub fn assert_complete<S: Send + Sync + 'static, F: ServiceFault>(
         twice.is_empty() && forgotten.is_empty() && unknown.is_empty(),
         "listed twice: {twice:?}; in neither list: {forgotten:?}; not in the model: {unknown:?}"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_looks_like_the_place_of_the_request_id_stays() {
+        let xml = query::error("ns", true, "C", query::REQUEST_ID);
+        let xml = with_request_id(xml.as_bytes(), "id-1");
+        let xml = String::from_utf8_lossy(&xml);
+        assert!(xml.contains("<Message>{request-id}</Message>"), "{xml}");
+        assert!(xml.contains("<RequestId>id-1</RequestId>"), "{xml}");
+    }
 }

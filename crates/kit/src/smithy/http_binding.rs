@@ -15,11 +15,39 @@ pub enum Protocol {
     RestJson,
     /// `X-Amz-Target` and JSON bodies.
     AwsJson11,
+    /// The same, one version earlier.
+    AwsJson10 {
+        /// Namespace of the XML, where older clients may speak the query protocol as well.
+        query: Option<&'static str>,
+    },
     /// Forms in, XML out.
     AwsQuery {
         /// Namespace of the XML.
         namespace: &'static str,
     },
+}
+
+impl Protocol {
+    /// The one a request speaks, of those that its service does.
+    pub fn spoken(self, headers: &HeaderMap) -> Protocol {
+        match self {
+            Protocol::AwsJson10 { query: Some(namespace) } if !headers.contains_key("x-amz-target") => {
+                Protocol::AwsQuery { namespace }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Name of a collection in the query protocol, where it is flat: `Attribute.1.Name=…&Attribute.1.Value=…`.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryName {
+    /// The member, wherever it stands.
+    pub member: &'static str,
+    /// Its items' name.
+    pub name: &'static str,
+    /// Names of key and value, of a map.
+    pub entry: Option<(&'static str, &'static str)>,
 }
 
 /// Where a member stands when it isn't in the body.
@@ -107,11 +135,12 @@ fn body_members<O: Operation + ?Sized>(request: &Request<'_>) -> Result<Map<Stri
         }
         return Ok(members);
     }
-    match O::PROTOCOL {
+    match O::PROTOCOL.spoken(request.headers) {
         Protocol::AwsQuery { .. } => {
             let form = std::str::from_utf8(request.body)
                 .map_err(|_| Refused::Serialization("The form is not UTF-8".to_owned()))?;
-            Ok(query::tree(if form.is_empty() { request.query } else { form }))
+            let members = query::tree(if form.is_empty() { request.query } else { form });
+            Ok(query::members(members, O::QUERY))
         }
         _ if request.body.iter().all(u8::is_ascii_whitespace) => Ok(Map::new()),
         _ => match json(request.body)? {
@@ -127,7 +156,7 @@ fn json(body: &Bytes) -> Result<Value, Refused> {
 }
 
 /// See [`Operation::encode`].
-pub(super) fn encode<O: Operation + ?Sized>(output: &O::Output) -> Response<Bytes> {
+pub(super) fn encode<O: Operation + ?Sized>(output: &O::Output, spoken: Protocol) -> Response<Bytes> {
     let mut members = output.encode();
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = http::StatusCode::from_u16(O::STATUS).unwrap_or(http::StatusCode::OK);
@@ -154,12 +183,16 @@ pub(super) fn encode<O: Operation + ?Sized>(output: &O::Output) -> Response<Byte
             _ => {}
         }
     }
-    let (content_type, body) = match O::PROTOCOL {
+    let (content_type, body) = match spoken {
         Protocol::RestJson if response.status() == http::StatusCode::NO_CONTENT => return response,
         Protocol::RestJson => ("application/json", Value::Object(members).to_string()),
         Protocol::AwsJson11 if members.is_empty() => ("application/x-amz-json-1.1", "{}".to_owned()),
         Protocol::AwsJson11 => ("application/x-amz-json-1.1", Value::Object(members).to_string()),
-        Protocol::AwsQuery { namespace } => ("text/xml", query::result(O::NAME, namespace, &members)),
+        Protocol::AwsJson10 { .. } if members.is_empty() => ("application/x-amz-json-1.0", "{}".to_owned()),
+        Protocol::AwsJson10 { .. } => ("application/x-amz-json-1.0", Value::Object(members).to_string()),
+        Protocol::AwsQuery { namespace } => {
+            ("text/xml", query::result(O::NAME, namespace, &members, O::QUERY))
+        }
     };
     response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     *response.body_mut() = Bytes::from(body);

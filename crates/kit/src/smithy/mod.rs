@@ -14,7 +14,7 @@ mod structure;
 
 pub use check::{Check, Path, Refused};
 pub use collections::{BareListShape, ListShape, MapShape};
-pub use http_binding::{Binding, Location, Protocol};
+pub use http_binding::{Binding, Location, Protocol, QueryName};
 pub use shapes::{
     BlobShape, BooleanShape, Codec, DocumentShape, DoubleShape, IntegerShape, LongShape, Pattern,
     StringShape, TimestampShape,
@@ -40,14 +40,17 @@ pub trait Operation: Send + Sync + 'static {
     /// Where members of the output stand, other than in the body.
     const OUTPUT: &'static [Binding];
 
+    /// Names of its collections in the query protocol.
+    const QUERY: &'static [QueryName] = &[];
+
     /// Reads a request. `labels` are the path's, decoded.
     fn decode(request: &http_binding::Request<'_>) -> Result<Self::Input, Refused> {
         http_binding::decode::<Self>(request)
     }
 
-    /// Writes a success.
-    fn encode(output: &Self::Output) -> http::Response<Bytes> {
-        http_binding::encode::<Self>(output)
+    /// Writes a success, in the protocol that the request spoke.
+    fn encode(output: &Self::Output, spoken: Protocol) -> http::Response<Bytes> {
+        http_binding::encode::<Self>(output, spoken)
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+use super::http_binding::QueryName;
+
 /// Most parts of a key. No model nests as deep; what nests deeper names nothing, and is built and dropped by recursion.
 const MAX_KEY_PARTS: usize = 64;
 
@@ -72,14 +74,57 @@ fn lists(value: Value) -> Value {
     Value::Array(items.into_iter().map(|(_, value)| value).collect())
 }
 
+/// Gives flat collections the names of their members, and maps the form they have in JSON.
+pub fn members(tree: Map<String, Value>, names: &[QueryName]) -> Map<String, Value> {
+    let mut members = Map::new();
+    for (key, value) in tree {
+        let value = named(value, names);
+        match names.iter().find(|name| name.name == key) {
+            Some(QueryName { member, entry: Some(entry), .. }) => {
+                members.insert((*member).to_owned(), entries(value, *entry));
+            }
+            Some(QueryName { member, .. }) => {
+                // A list of one is written without its number by some clients.
+                let value = if value.is_array() { value } else { Value::Array(vec![value]) };
+                members.insert((*member).to_owned(), value);
+            }
+            None => {
+                members.insert(key, value);
+            }
+        }
+    }
+    members
+}
+
+fn named(value: Value, names: &[QueryName]) -> Value {
+    match value {
+        Value::Object(tree) => Value::Object(members(tree, names)),
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| named(item, names)).collect()),
+        other => other,
+    }
+}
+
+fn entries(value: Value, (key, entry): (&str, &str)) -> Value {
+    let items = match value {
+        Value::Array(items) => items,
+        other => vec![other],
+    };
+    let pairs = items.into_iter().filter_map(|item| {
+        let Value::Object(mut item) = item else { return None };
+        let Some(Value::String(key)) = item.remove(key) else { return None };
+        Some((key, item.remove(entry).unwrap_or(Value::Null)))
+    });
+    Value::Object(pairs.collect())
+}
+
 /// Stands where the request id goes; the dispatcher puts it in.
 pub const REQUEST_ID: &str = "{request-id}";
 
 /// A success of the query protocol.
-pub fn result(operation: &str, namespace: &str, members: &Map<String, Value>) -> String {
+pub fn result(operation: &str, namespace: &str, members: &Map<String, Value>, names: &[QueryName]) -> String {
     let mut xml = format!("<{operation}Response xmlns=\"{namespace}\">\n  <{operation}Result>");
     for (key, value) in members {
-        element(&mut xml, key, value);
+        element(&mut xml, key, value, names);
     }
     let _ = write!(
         xml,
@@ -98,24 +143,43 @@ pub fn error(namespace: &str, sender: bool, code: &str, message: &str) -> String
     )
 }
 
-fn element(xml: &mut String, name: &str, value: &Value) {
-    let _ = write!(xml, "<{name}>");
-    content(xml, value);
-    let _ = write!(xml, "</{name}>");
-}
-
-fn content(xml: &mut String, value: &Value) {
-    match value {
-        Value::Null => {}
-        Value::String(text) => xml.push_str(&escape(text)),
-        Value::Array(items) => items.iter().for_each(|item| element(xml, "member", item)),
-        Value::Object(members) => members.iter().for_each(|(key, value)| element(xml, key, value)),
-        other => xml.push_str(&other.to_string()),
+fn element(xml: &mut String, name: &str, value: &Value, names: &[QueryName]) {
+    match (names.iter().find(|known| known.member == name), value) {
+        (Some(known), Value::Array(items)) => {
+            items.iter().for_each(|item| plain(xml, known.name, item, names));
+        }
+        (Some(QueryName { name, entry: Some((key, entry)), .. }), Value::Object(members)) => {
+            for (found, value) in members {
+                let _ = write!(xml, "<{name}><{key}>{}</{key}>", escape(found));
+                plain(xml, entry, value, names);
+                let _ = write!(xml, "</{name}>");
+            }
+        }
+        _ => plain(xml, name, value, names),
     }
 }
 
+fn plain(xml: &mut String, name: &str, value: &Value, names: &[QueryName]) {
+    let _ = write!(xml, "<{name}>");
+    match value {
+        Value::Null => {}
+        Value::String(text) => xml.push_str(&escape(text)),
+        Value::Array(items) => items.iter().for_each(|item| plain(xml, "member", item, names)),
+        Value::Object(members) => {
+            members.iter().for_each(|(key, value)| element(xml, key, value, names));
+        }
+        other => xml.push_str(&other.to_string()),
+    }
+    let _ = write!(xml, "</{name}>");
+}
+
+/// A carriage return is written as a reference: a reader makes a line feed of a bare one.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\r', "&#xD;")
 }
 
 #[cfg(test)]
@@ -135,6 +199,38 @@ mod tests {
     fn a_key_that_nests_deeper_than_any_model_is_ignored() {
         let form = format!("Deep{}=x&Name=n", ".a".repeat(1_000_000));
         assert_eq!(Value::Object(tree(&form)), serde_json::json!({"Name": "n"}));
+    }
+
+    const NAMES: &[QueryName] = &[
+        QueryName { member: "Entries", name: "Entry", entry: None },
+        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")) },
+    ];
+
+    #[test]
+    fn flat_collections_have_their_members_names() {
+        let form = "Entry.1.Id=a&Entry.1.Attribute.1.Name=n&Entry.1.Attribute.1.Value.Type=t&Entry.2.Id=b&Attribute.1.Name=k&Attribute.1.Value=";
+        assert_eq!(
+            Value::Object(members(tree(form), NAMES)),
+            serde_json::json!({
+                "Entries": [{"Id": "a", "Attributes": {"n": {"Type": "t"}}}, {"Id": "b"}],
+                "Attributes": {"k": ""}
+            })
+        );
+        assert_eq!(
+            Value::Object(members(tree("Entry=a"), NAMES)),
+            serde_json::json!({"Entries": ["a"]}),
+            "a list of one without its number"
+        );
+    }
+
+    #[test]
+    fn flat_collections_are_written_as_they_are_read() {
+        let answer =
+            serde_json::json!({"Entries": [{"Attributes": {"a&b": "1"}}, {"Id": "x\r"}], "List": ["m"]});
+        let Value::Object(answer) = answer else { unreachable!() };
+        let xml = result("Op", "ns", &answer, NAMES);
+        let expected = "<OpResult><Entry><Attribute><Name>a&amp;b</Name><Value>1</Value></Attribute></Entry><Entry><Id>x&#xD;</Id></Entry><List><member>m</member></List></OpResult>";
+        assert!(xml.contains(expected), "{xml}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod blob;
 pub mod code;
+pub mod message_store;
 pub mod queue;
 pub mod sandbox;
 pub mod store;

@@ -144,6 +144,7 @@ impl World {
                 caller: Caller { account: self.scope.account.clone(), access_key_id: None },
                 request_id: RequestId::from_random([7; 16]),
                 base_url: "http://localhost".into(),
+                gone: lambent_ports::presence::present().1,
             })
             .await;
         let code = response.headers().get("x-amzn-errortype").map(|code| code.to_str().unwrap().to_owned());
