@@ -11,7 +11,7 @@ use lambent_kit::smithy::http_binding::Request;
 use lambent_kit::smithy::{
     Check, Location, Members, Operation, OperationVisitor, Path, Protocol, Refused, Structure,
 };
-use lambent_wire::{lambda, logs, sts};
+use lambent_wire::{lambda, logs, sqs, sts};
 use serde_json::Value;
 
 /// Decodes, and what was decoded survives being written and read again. Answers can be written from anything that
@@ -50,6 +50,8 @@ fn probes() -> &'static [(String, Probe)] {
         lambda::operations::visit(&mut probes);
         probes.service = "logs";
         logs::operations::visit(&mut probes);
+        probes.service = "sqs";
+        sqs::operations::visit(&mut probes);
         probes.service = "sts";
         sts::operations::visit(&mut probes);
         probes.found

@@ -183,13 +183,6 @@ async fn start(
     control.resume().await;
     let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
     tokio::spawn(expire(Arc::clone(&opened.logs)));
-    let sqs = Sqs::new(
-        Arc::clone(&opened.messages) as Arc<dyn MessageStore>,
-        Arc::clone(&opened.clock),
-        Arc::clone(&opened.random),
-        stop.clone(),
-    );
-    tokio::spawn(sweep(Arc::clone(&sqs)));
     let own = OwnService {
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         links,
@@ -203,7 +196,7 @@ async fn start(
     let services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
         Arc::new(LogsService(Arc::clone(&logs))),
-        Arc::new(SqsService(sqs)),
+        Arc::new(SqsService(queues(opened, stop.clone()))),
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),
     ];
@@ -275,6 +268,13 @@ async fn expire(logs: Arc<LogsSqlite>) {
             tracing::warn!(%error, "old log events could not be dropped");
         }
     }
+}
+
+fn queues(opened: &Opened, stop: watch::Receiver<bool>) -> Arc<Sqs> {
+    let store = Arc::clone(&opened.messages) as Arc<dyn MessageStore>;
+    let sqs = Sqs::new(store, Arc::clone(&opened.clock), Arc::clone(&opened.random), stop);
+    tokio::spawn(sweep(Arc::clone(&sqs)));
+    sqs
 }
 
 async fn sweep(sqs: Arc<Sqs>) {

@@ -79,93 +79,82 @@ impl SqsFault {
 
     /// The one place where faults meet the wire.
     pub(crate) fn shown(&self) -> Shown {
-        let show = |shape, code, status, message: String| Shown { shape, code, status, message };
-        let both = |name, message: String| show(name, name, 400, message);
+        let (shape, code, status) = self.names();
+        Shown { shape, code, status, message: self.message() }
+    }
+
+    /// Name of the shape, code of the query protocol, status.
+    fn names(&self) -> (&'static str, &'static str, u16) {
+        let both = |name| (name, name, 400);
         match self {
-            SqsFault::QueueMissing => show(
-                "QueueDoesNotExist",
-                "AWS.SimpleQueueService.NonExistentQueue",
-                400,
-                "The specified queue does not exist.".into(),
-            ),
-            SqsFault::QueueExists(attribute) => show(
-                "QueueNameExists",
-                "QueueAlreadyExists",
-                400,
-                format!("A queue already exists with the same name and a different value for attribute {attribute}"),
-            ),
-            SqsFault::PurgeInProgress(name) => show(
-                "PurgeQueueInProgress",
-                "AWS.SimpleQueueService.PurgeQueueInProgress",
-                403,
-                format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds."),
-            ),
-            SqsFault::UnknownAttribute(name) => both("InvalidAttributeName", format!("Unknown Attribute {name}.")),
-            SqsFault::AttributeValue(text) => both("InvalidAttributeValue", text.clone()),
-            SqsFault::Parameter(text) => {
-                show("InvalidParameterValueException", "InvalidParameterValue", 400, text.clone())
+            SqsFault::QueueMissing => ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400),
+            SqsFault::QueueExists(_) => ("QueueNameExists", "QueueAlreadyExists", 400),
+            SqsFault::PurgeInProgress(_) => {
+                ("PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress", 403)
             }
-            SqsFault::Missing(parameter) => show(
-                "MissingRequiredParameterException",
-                "MissingParameter",
-                400,
-                format!("The request must contain the parameter {parameter}."),
+            SqsFault::UnknownAttribute(_) => both("InvalidAttributeName"),
+            SqsFault::AttributeValue(_) => both("InvalidAttributeValue"),
+            SqsFault::Parameter(_) => ("InvalidParameterValueException", "InvalidParameterValue", 400),
+            SqsFault::Missing(_) => ("MissingRequiredParameterException", "MissingParameter", 400),
+            SqsFault::Contents => both("InvalidMessageContents"),
+            SqsFault::ReceiptHandle(_) => both("ReceiptHandleIsInvalid"),
+            SqsFault::EmptyBatch(_) => ("EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest", 400),
+            SqsFault::TooManyEntries(_) => {
+                ("TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", 400)
+            }
+            SqsFault::EntryIdTwice(_) => {
+                ("BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400)
+            }
+            SqsFault::EntryId => ("InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId", 400),
+            SqsFault::BatchTooLong(_) => {
+                ("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400)
+            }
+            SqsFault::OverLimit(_) => ("OverLimit", "OverLimit", 403),
+            SqsFault::ResourceMissing(_) => ("ResourceNotFoundException", "ResourceNotFoundException", 404),
+            SqsFault::Serialization(_) => ("SerializationException", "MalformedInput", 400),
+            SqsFault::UnknownOperation => ("UnknownOperationException", "InvalidAction", 400),
+            SqsFault::NotYet { .. } => {
+                ("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400)
+            }
+            SqsFault::Internal(_) => ("InternalError", "InternalError", 500),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            SqsFault::QueueMissing => "The specified queue does not exist.".into(),
+            SqsFault::QueueExists(attribute) => format!(
+                "A queue already exists with the same name and a different value for attribute {attribute}"
             ),
+            SqsFault::PurgeInProgress(name) => {
+                format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds.")
+            }
+            SqsFault::UnknownAttribute(name) => format!("Unknown Attribute {name}."),
+            SqsFault::Missing(parameter) => format!("The request must contain the parameter {parameter}."),
             // AWS documentation.
-            SqsFault::Contents => both("InvalidMessageContents", "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF".into()),
+            SqsFault::Contents => "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF".into(),
             SqsFault::ReceiptHandle(handle) => {
-                both("ReceiptHandleIsInvalid", format!("The input receipt handle \"{handle}\" is not a valid receipt handle."))
+                format!("The input receipt handle \"{handle}\" is not a valid receipt handle.")
             }
-            SqsFault::EmptyBatch(entry) => show(
-                "EmptyBatchRequest",
-                "AWS.SimpleQueueService.EmptyBatchRequest",
-                400,
-                format!("There should be at least one {entry} in the request."),
-            ),
-            SqsFault::TooManyEntries(count) => show(
-                "TooManyEntriesInBatchRequest",
-                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
-                400,
-                format!("Maximum number of entries per request are 10. You have sent {count}."),
-            ),
-            SqsFault::EntryIdTwice(id) => show(
-                "BatchEntryIdsNotDistinct",
-                "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
-                400,
-                format!("Id {id} repeated."),
-            ),
-            SqsFault::EntryId => show(
-                "InvalidBatchEntryId",
-                "AWS.SimpleQueueService.InvalidBatchEntryId",
-                400,
-                "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.".into(),
-            ),
-            SqsFault::BatchTooLong(bytes) => show(
-                "BatchRequestTooLong",
-                "AWS.SimpleQueueService.BatchRequestTooLong",
-                400,
-                format!("Batch requests cannot be longer than 1048576 bytes. You have sent {bytes} bytes."),
-            ),
-            SqsFault::OverLimit(text) => show("OverLimit", "OverLimit", 403, text.clone()),
-            SqsFault::ResourceMissing(text) => {
-                show("ResourceNotFoundException", "ResourceNotFoundException", 404, text.clone())
+            SqsFault::EmptyBatch(entry) => format!("There should be at least one {entry} in the request."),
+            SqsFault::TooManyEntries(count) => {
+                format!("Maximum number of entries per request are 10. You have sent {count}.")
             }
-            SqsFault::Serialization(text) => show("SerializationException", "MalformedInput", 400, text.clone()),
-            SqsFault::UnknownOperation => {
-                show("UnknownOperationException", "InvalidAction", 400, "There is no such operation.".into())
+            SqsFault::EntryIdTwice(id) => format!("Id {id} repeated."),
+            SqsFault::EntryId => "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.".into(),
+            SqsFault::BatchTooLong(bytes) => {
+                format!("Batch requests cannot be longer than 1048576 bytes. You have sent {bytes} bytes.")
             }
-            SqsFault::NotYet { operation, reason } => show(
-                "UnsupportedOperation",
-                "AWS.SimpleQueueService.UnsupportedOperation",
-                400,
-                format!("{operation} is not available here yet: {reason}"),
-            ),
-            SqsFault::Internal(_) => show(
-                "InternalError",
-                "InternalError",
-                500,
-                "We encountered an internal error. Please try again.".into(),
-            ),
+            SqsFault::AttributeValue(text)
+            | SqsFault::Parameter(text)
+            | SqsFault::OverLimit(text)
+            | SqsFault::ResourceMissing(text)
+            | SqsFault::Serialization(text) => text.clone(),
+            SqsFault::UnknownOperation => "There is no such operation.".into(),
+            SqsFault::NotYet { operation, reason } => {
+                format!("{operation} is not available here yet: {reason}")
+            }
+            SqsFault::Internal(_) => "We encountered an internal error. Please try again.".into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use lambent_ports::message_store::{NewMessage, QueueRecord};
 use lambent_wire::sqs::operations::send_message::SendMessageRequest;
-use lambent_wire::sqs::types::MessageAttributeValue;
+use lambent_wire::sqs::types::{MessageAttributeValue, MessageSystemAttributeValue};
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Settings;
@@ -106,6 +106,7 @@ pub(crate) fn outgoing(
     check_attributes(&attributes)?;
     let system = input.message_system_attributes.unwrap_or_default();
     let trace = trace(&system)?;
+    let md5_of_system_attributes = md5_of_system_attributes(system);
     let bytes = input.message_body.len() + attributes.iter().map(size).sum::<usize>();
     if bytes > settings.max_message_bytes() {
         let limit = settings.max_message_bytes();
@@ -126,18 +127,6 @@ pub(crate) fn outgoing(
         now_ms,
     )?;
     let delay_ms = delay_ms(queue, input.delay_seconds)?;
-    let system: BTreeMap<String, MessageAttributeValue> = system
-        .into_iter()
-        .map(|(name, value)| {
-            let value = MessageAttributeValue {
-                string_value: value.string_value,
-                binary_value: value.binary_value,
-                data_type: value.data_type,
-                ..Default::default()
-            };
-            (name, value)
-        })
-        .collect();
     let md5_of_attributes = checksum::of_attributes(&attributes);
     let notes = Notes {
         sender: sender.to_owned(),
@@ -151,7 +140,7 @@ pub(crate) fn outgoing(
         bytes,
         md5_of_body: checksum::of_text(&input.message_body),
         md5_of_attributes,
-        md5_of_system_attributes: checksum::of_attributes(&system),
+        md5_of_system_attributes,
         message: NewMessage {
             uuid,
             body: input.message_body,
@@ -230,9 +219,19 @@ fn check_attribute(name: &str, value: &MessageAttributeValue) -> Result<(), SqsF
     Ok(())
 }
 
-fn trace(
-    system: &BTreeMap<String, lambent_wire::sqs::types::MessageSystemAttributeValue>,
-) -> Result<Option<String>, SqsFault> {
+fn md5_of_system_attributes(system: BTreeMap<String, MessageSystemAttributeValue>) -> Option<String> {
+    let as_user = |value: MessageSystemAttributeValue| MessageAttributeValue {
+        string_value: value.string_value,
+        binary_value: value.binary_value,
+        data_type: value.data_type,
+        ..Default::default()
+    };
+    let attributes: BTreeMap<String, MessageAttributeValue> =
+        system.into_iter().map(|(name, value)| (name, as_user(value))).collect();
+    checksum::of_attributes(&attributes)
+}
+
+fn trace(system: &BTreeMap<String, MessageSystemAttributeValue>) -> Result<Option<String>, SqsFault> {
     if let Some(other) = system.keys().find(|name| *name != "AWSTraceHeader") {
         return Err(SqsFault::Parameter(format!("Message system attribute name '{other}' is invalid.")));
     }
