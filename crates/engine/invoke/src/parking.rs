@@ -71,7 +71,7 @@ pub(crate) fn parked_kind(
         return None;
     }
     let there = |path: &&str| on_host(code, path).is_some_and(|host| host.exists());
-    (!unless.paths.iter().any(|path| there(path))).then(|| runtime.version_hash.clone())
+    (!unless.paths.iter().any(there)).then(|| runtime.version_hash.clone())
 }
 
 fn acts_early(variables: &[&str], name: &str) -> bool {
