@@ -56,6 +56,7 @@ bench: tools ## Times of invokes and starts, beside the floors
 	$(PYTHON) benches/bench.py target/release/lambent
 	$(PYTHON) benches/control.py target/release/lambent
 	$(PYTHON) benches/events.py target/release/lambent
+	$(PYTHON) benches/queues.py target/release/lambent
 
 fmt: ## Format the code
 	$(CARGO) fmt

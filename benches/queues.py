@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""SQS: how fast messages are sent, and sent, received and deleted, each of it on disk; beside floors of the same run. Standard library only.
+
+    benches/queues.py <lambent binary>
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from bench import HERE, Connection, Server
+from control import load, row
+from events import sync_floor
+
+CONNECTIONS, SENDS, ROUNDS, BACKLOG = 16, 60_000, 20_000, 1_000_000
+
+
+def head(operation, length):
+    return (
+        "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AmazonSQS.%s\r\n"
+        "Content-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n" % (operation, length)
+    ).encode()
+
+
+def call(connection, operation, **body):
+    body = json.dumps(body).encode()
+    status, answer = connection.send(head(operation, len(body)) + body)
+    assert status == 200, answer
+    return json.loads(answer)
+
+
+def rounds(server, url, count, latencies):
+    """Sends, receives and deletes, one message after the other."""
+    connection = Connection(*server.address)
+    for _ in range(count):
+        call(connection, "SendMessage", QueueUrl=url, MessageBody="x" * 200)
+        began = time.perf_counter()
+        messages = call(connection, "ReceiveMessage", QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+        latencies.append((time.perf_counter() - began) * 1000)
+        for message in messages:
+            call(connection, "DeleteMessage", QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def fill(server, url, count):
+    connection = Connection(*server.address)
+    entries = [{"Id": str(number), "MessageBody": "x" * 100} for number in range(10)]
+    for _ in range(count // 10):
+        call(connection, "SendMessageBatch", QueueUrl=url, Entries=entries)
+
+
+def together(target, *arguments):
+    threads = [threading.Thread(target=target, args=arguments) for _ in range(CONNECTIONS)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - began
+
+
+def quantiles(latencies):
+    latencies.sort()
+    return latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
+
+
+def main():
+    binary = sys.argv[1]
+    directory = tempfile.mkdtemp(prefix="lambent-bench-")
+    try:
+        tool = os.path.join(directory, "load")
+        subprocess.run(["rustc", "--edition", "2024", "-O", "-o", tool, str(HERE / "load.rs")], check=True)
+        print("%-46s %11s %9s %9s  %s" % ("%d connections" % CONNECTIONS, "rate", "median", "p99 ms", "promise"))
+        row("floor: bare server", load(tool, "echo", CONNECTIONS, SENDS))
+        row("floor: 4 KB appended and synced", sync_floor(directory))
+        server = Server(binary, os.path.join(directory, "data"))
+        try:
+            connection = Connection(*server.address)
+            url = call(connection, "CreateQueue", QueueName="sent")["QueueUrl"]
+            body = json.dumps({"QueueUrl": url, "MessageBody": "NNNNNNNN" + "x" * 192}).encode()
+            message = os.path.join(directory, "message")
+            pathlib.Path(message).write_bytes(head("SendMessage", len(body)) + body)
+            row("messages sent", load(tool, "%s:%d" % server.address, CONNECTIONS, SENDS, message), ">= 5000/s")
+            url, latencies = call(connection, "CreateQueue", QueueName="rounds")["QueueUrl"], []
+            seconds = together(rounds, server, url, ROUNDS // CONNECTIONS, latencies)
+            row("sent, received and deleted one by one", (len(latencies) / seconds, *quantiles(latencies)), ">= 2000/s")
+            small = server.memory_mb()
+            url = call(connection, "CreateQueue", QueueName="backlog", Attributes={"VisibilityTimeout": "43200"})["QueueUrl"]
+            seconds = together(fill, server, url, BACKLOG // CONNECTIONS)
+            print("%-46s %9.0f/s" % ("sent in batches of ten", BACKLOG / seconds), flush=True)
+            print("%-46s %9.1f MB %26s" % ("memory for a backlog of %d" % BACKLOG, server.memory_mb() - small, "<= 100 MB"), flush=True)
+            # An idle connection has been closed meanwhile.
+            connection, latencies = Connection(*server.address), []
+            for _ in range(1_000):
+                began = time.perf_counter()
+                call(connection, "ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10)
+                latencies.append((time.perf_counter() - began) * 1000)
+            row("ten received of that backlog", (len(latencies) / sum(latencies) * 1000, *quantiles(latencies)), "<= 5 ms")
+        finally:
+            server.process.kill()
+            server.process.wait()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
