@@ -19,7 +19,6 @@ PENDING = {
     "list_event_source_mappings": "event sources are not available yet",
     "get_durable_execution_history": "durable functions are not available yet",
     "get_durable_execution_state": "durable functions are not available yet",
-    "cli asynchronous invocation": "asynchronous invocation is not available yet",
     "cli event source mappings": "event sources are not available yet",
 }
 ACCOUNTS = itertools.count(400000000000)

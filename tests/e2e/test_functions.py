@@ -109,7 +109,7 @@ def test_bad_input_gets_aws_own_words(server):
     server.create("not-refused", HELLO, Environment={"Variables": {"AWS_LAMBDA_FUNCTION_SECRET": "works"}})
     region = refused(client.get_function, FunctionName="arn:aws:lambda:eu-west-1:123456789012:function:x")
     assert region[2] == "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')"
-    assert refused(client.invoke_async, FunctionName="not-refused", InvokeArgs=b"{}")[0] == 501
+    assert refused(client.invoke_with_response_stream, FunctionName="not-refused")[0] == 501
 
 
 def test_hostile_packages_are_refused_and_nothing_is_stored(server):
