@@ -409,10 +409,10 @@ async function connect() {
 async function main() {
   patchConsole();
   hideFromRequire('/node_modules');
-  importFromLayers();
   process._originalExit = process.exit.bind(process);
   const api = await connect();
   configureLogs();
+  importFromLayers();
   const giveUp = async (error) => {
     logError('Uncaught Exception', error);
     const shown = errorBody(error);
