@@ -53,8 +53,7 @@ const NODEJS_PARKED_UNLESS: ParkedUnless = ParkedUnless {
         "UV_*",
         "AWS_LAMBDA_EXEC_WRAPPER",
     ],
-    // With packages of layers, hooks are registered before anything is imported.
-    paths: &["/var/task/lib", "/opt/lib", "/opt/nodejs"],
+    paths: &["/var/task/lib", "/opt/lib"],
 };
 const INSTALL: &str = "run: lambent runtime install";
 
