@@ -136,10 +136,12 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-fn environment<'a>(url: &'a str, region: &'a str) -> [(&'static str, &'a str); 4] {
+fn environment<'a>(url: &'a str, region: &'a str) -> [(&'static str, &'a str); 5] {
     [
         ("AWS_ENDPOINT_URL", url),
         ("AWS_REGION", region),
+        // Version 1 of the AWS CLI knows only this one.
+        ("AWS_DEFAULT_REGION", region),
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
     ]
