@@ -26,6 +26,13 @@ impl Handle<ReceiveMessage> for Sqs {
         input: ReceiveMessageRequest,
     ) -> Result<ReceiveMessageResult, SqsFault> {
         let queue = self.queue(&context.scope, &input.queue_url)?;
+        if input.receive_request_attempt_id.is_some() {
+            // Answering it anew would hand out other messages than the attempt that it repeats.
+            return Err(SqsFault::NotYet {
+                operation: "ReceiveMessage",
+                reason: "ReceiveRequestAttemptId can't be obeyed; leave it out",
+            });
+        }
         let settings = Settings::of(&queue);
         let max = max_messages(input.max_number_of_messages)?;
         let visibility_ms = match input.visibility_timeout {
