@@ -209,7 +209,9 @@ impl Launcher {
     }
 
     fn fill(&mut self) {
-        if self.shells.wants_more() {
+        // Under a steady stream of starts the blank ones are never all there; a kind of which none waits comes before.
+        let parks_first = self.parked.lacks_one() && !self.shells.blanks.is_empty();
+        if self.shells.wants_more() && !parks_first {
             self.shells.fill();
         } else if self.parked.wants_more() {
             let mut dead = Vec::new();

@@ -123,6 +123,13 @@ impl ParkedPool {
         self.next_to_fill().is_some()
     }
 
+    /// Whether the next to be started is of a kind of which none waits.
+    pub(crate) fn lacks_one(&self) -> bool {
+        self.next_to_fill()
+            .and_then(|place| self.kinds.get(place))
+            .is_some_and(|kept| kept.waiting.is_empty())
+    }
+
     /// Starts the next one.
     pub(crate) fn fill(&mut self, shells: &mut Shells, dead: &mut Vec<Running>) {
         let Some(kept) = self.next_to_fill().and_then(|place| self.kinds.get_mut(place)) else {
