@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lambent_delivery::{Delays, Delivery, DeliveryMetrics, DeliveryParts, Options};
+use lambent_ports::aws_client::AwsClient;
 use lambent_ports::invoke::InvokeFromElsewhere;
 use lambent_ports::queue::Queue;
 use lambent_ports::store::Store;
@@ -21,6 +22,7 @@ pub(crate) fn start(
     options: &ServeOptions,
     opened: &Opened,
     invoke: Arc<dyn InvokeFromElsewhere>,
+    client: Arc<dyn AwsClient>,
     metrics: Arc<DeliveryMetrics>,
     stop: watch::Receiver<bool>,
 ) -> (Arc<Delivery>, watch::Receiver<bool>) {
@@ -28,7 +30,7 @@ pub(crate) fn start(
         queue: Arc::clone(&opened.queue) as Arc<dyn Queue>,
         store: Arc::clone(&opened.store) as Arc<dyn Store>,
         invoke,
-        outbound: Arc::new(Companions),
+        outbound: Arc::new(Companions(client)),
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
         metrics,

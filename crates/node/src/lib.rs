@@ -7,6 +7,7 @@ mod coverage;
 mod delivering;
 mod invoke_bridge;
 mod metrics_page;
+mod own_client;
 mod own_service;
 mod server;
 mod shard_thread;

@@ -44,6 +44,7 @@ use crate::code_links::CodeLinks;
 use crate::delivering;
 use crate::invoke_bridge::bridge;
 use crate::metrics_page::MetricsPage;
+use crate::own_client::OwnClient;
 use crate::own_service::OwnService;
 use crate::shard_thread::{self, ShardSetup};
 
@@ -89,7 +90,7 @@ pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::R
         .enable_all()
         .build()?;
     let (stop, stopped) = watch::channel(false);
-    let (shard, log) = control.block_on(start(options, &opened, listener, stopped))?;
+    let (shard, log) = control.block_on(start(options, &opened, listener, &url, stopped))?;
     // Whole or not at all: others wait for the file and read it at once.
     let unfinished = options.data_dir.join("endpoint.new");
     std::fs::write(&unfinished, format!("{url}\n"))?;
@@ -158,6 +159,7 @@ async fn start(
     options: &ServeOptions,
     opened: &Opened,
     listener: std::net::TcpListener,
+    url: &str,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<(std::thread::JoinHandle<()>, Arc<LogPipeline>)> {
     let table = Arc::new(FunctionTable::default());
@@ -193,6 +195,7 @@ async fn start(
         },
         clock: Arc::clone(&opened.clock),
     };
+    let (client, own_invokes) = OwnClient::new(url.to_owned(), Arc::clone(&opened.random));
     let services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
         Arc::new(LogsService(Arc::clone(&logs))),
@@ -200,13 +203,15 @@ async fn start(
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),
     ];
+    client.connect(services.clone());
     let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
     let (invoke, arrivals) = bridge();
     let (events, delivered) =
-        delivering::start(options, opened, Arc::new(invoke), delivery_metrics, stop.clone());
+        delivering::start(options, opened, Arc::new(invoke), client, delivery_metrics, stop.clone());
     let shard = shard_thread::start(ShardSetup {
         listener,
         arrivals,
+        own_invokes,
         events,
         make_parts: shard_parts(options, opened, table, board, metrics, Arc::clone(&log)),
         services,

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::invoke_bridge::InvokeArrivals;
+use crate::own_client::OwnInvokes;
 
 /// What crosses into the thread. The parts that live on it are made there.
 pub(crate) struct ShardSetup {
@@ -24,6 +25,8 @@ pub(crate) struct ShardSetup {
     pub(crate) make_parts: Box<dyn FnOnce(Rc<HttpRuntimeFront>) -> ShardParts + Send>,
     /// Invokes from other threads.
     pub(crate) arrivals: InvokeArrivals,
+    /// Invokes by this server's own services.
+    pub(crate) own_invokes: OwnInvokes,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) services: Vec<Arc<dyn ApiService>>,
     pub(crate) control: tokio::runtime::Handle,
@@ -63,6 +66,7 @@ async fn run(setup: ShardSetup) {
         clock,
         random,
     });
+    let own = tokio::task::spawn_local(setup.own_invokes.run(Rc::clone(&front)));
     let listener = match tokio::net::TcpListener::from_std(setup.listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -78,5 +82,6 @@ async fn run(setup: ShardSetup) {
         tracing::warn!(running = shard.running(), "the grace time is over; running invokes are cut off");
     }
     arriving.abort();
+    own.abort();
     shard.close();
 }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_domain::{AccountId, RequestId, Scope};
 
+use crate::aws_client::Principal;
 use crate::presence::Gone;
 
 /// A request with its body read, its caller known and its region taken from the credential scope.
@@ -37,6 +38,8 @@ pub struct Caller {
     pub account: AccountId,
     /// Access key id, when the request carried one.
     pub access_key_id: Option<String>,
+    /// A service of this server that asks, instead of a client with a key.
+    pub principal: Option<Principal>,
 }
 
 /// One AWS service.

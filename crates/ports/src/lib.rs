@@ -3,6 +3,7 @@
 //! implementation runs in its own tests.
 
 pub mod api;
+pub mod aws_client;
 pub mod blob;
 pub mod code;
 pub mod code_source;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use lambent_domain::limits::{
     MAX_CREATE_REQUEST_BYTES, MAX_EVENT_BYTES, MAX_INVOKE_ASYNC_BYTES, MAX_SYNC_REQUEST_BYTES,
 };
@@ -78,7 +78,7 @@ impl Budget {
     pub(crate) async fn read(
         &self,
         head: &Parts,
-        mut body: Incoming,
+        mut body: impl Body<Data = Bytes> + Unpin,
         limit: usize,
     ) -> Result<Bytes, ReadError> {
         let declared = head
@@ -122,7 +122,7 @@ fn first_capacity(declared: Option<usize>, first: usize) -> usize {
     declared.unwrap_or(0).min(SMALL_BYTES).max(first)
 }
 
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ReadError> {
+async fn next(body: &mut (impl Body<Data = Bytes> + Unpin)) -> Result<Option<Bytes>, ReadError> {
     loop {
         match tokio::time::timeout(PAUSE, body.frame()).await {
             Ok(Some(Ok(frame))) => {
@@ -136,7 +136,7 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ReadError> {
     }
 }
 
-async fn drain(body: &mut Incoming, mut seen: usize) {
+async fn drain(body: &mut (impl Body<Data = Bytes> + Unpin), mut seen: usize) {
     while let Ok(Some(bytes)) = next(body).await {
         seen += bytes.len();
         if seen > MAX_DRAINED_BYTES {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::Body;
 use lambent_domain::limits::MAX_CLIENT_CONTEXT_BYTES;
 use lambent_domain::{Fault, FunctionKey, FunctionName, FunctionRef, Qualifier, RequestId};
 use lambent_ports::invoke::{Event, Invocation, InvokeReply};
@@ -29,7 +29,7 @@ enum Kind {
 pub(crate) async fn answer(
     front: &Front,
     head: Parts,
-    body: Incoming,
+    body: impl Body<Data = Bytes> + Unpin,
     identity: Identity,
     request_id: RequestId,
 ) -> Response<Bytes> {
@@ -54,7 +54,7 @@ pub(crate) async fn answer(
 async fn run(
     front: &Front,
     head: &Parts,
-    body: Incoming,
+    body: impl Body<Data = Bytes> + Unpin,
     identity: &Identity,
     request_id: RequestId,
 ) -> Result<Response<Bytes>, Fault> {

@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use lambent_domain::{Fault, RequestId, Scope};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
-use lambent_ports::api::{ApiRequest, ApiService};
+use lambent_ports::api::{ApiRequest, ApiService, Caller};
 use lambent_ports::invoke::{Events, Invoke};
 use lambent_ports::presence::present;
 use tokio::net::{TcpListener, TcpStream};
@@ -105,6 +105,19 @@ impl Front {
         }
         drop(listener);
         while connections.join_next().await.is_some() {}
+    }
+
+    /// Answers an invoke that comes from within this server. Must run on the front's thread.
+    pub async fn invoke_from_within(
+        &self,
+        request: Request<Bytes>,
+        scope: Scope,
+        caller: Caller,
+    ) -> Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let request_id = RequestId::from_random(self.parts.random.bytes16());
+        let identity = Identity { scope, caller, service: None };
+        invoke::answer(self, head, Full::new(body), identity, request_id).await
     }
 
     async fn answer(&self, request: Request<Incoming>, local: &str) -> Response<Bytes> {

@@ -29,7 +29,7 @@ pub fn identify(head: &Parts, default: &Scope) -> Identity {
         .map(|rest| rest.split([',', ' ']).next().unwrap_or(rest).to_owned())
         .or_else(|| query_value(head, "X-Amz-Credential"));
     let Some(credential) = credential else {
-        let caller = Caller { account: default.account.clone(), access_key_id: None };
+        let caller = Caller { account: default.account.clone(), access_key_id: None, principal: None };
         return Identity { scope: default.clone(), caller, service: None };
     };
     // `AKID/date/region/service/aws4_request`; an access key id could itself hold slashes in theory, never in practice.
@@ -41,7 +41,7 @@ pub fn identify(head: &Parts, default: &Scope) -> Identity {
     let account = AccountId::parse(&access_key_id).unwrap_or_else(|| default.account.clone());
     Identity {
         scope: Scope { account: account.clone(), region },
-        caller: Caller { account, access_key_id: Some(access_key_id) },
+        caller: Caller { account, access_key_id: Some(access_key_id), principal: None },
         service,
     }
 }

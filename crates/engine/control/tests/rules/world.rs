@@ -141,7 +141,7 @@ impl World {
                 headers: http::HeaderMap::new(),
                 body,
                 scope: self.scope.clone(),
-                caller: Caller { account: self.scope.account.clone(), access_key_id: None },
+                caller: Caller { account: self.scope.account.clone(), access_key_id: None, principal: None },
                 request_id: RequestId::from_random([7; 16]),
                 base_url: "http://localhost".into(),
                 gone: lambent_ports::presence::present().1,
