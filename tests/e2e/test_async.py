@@ -140,7 +140,48 @@ def test_what_cant_be_told_is_counted_and_said(quick):
     send(quick, "unheard", {})
     wait_for(lambda: figures(quick)["lambent_destination_delivery_failures_total"] > before["lambent_destination_delivery_failures_total"], "counted")
     assert figures(quick)["lambent_dead_letter_errors_total"] == before["lambent_dead_letter_errors_total"] + 1
-    assert "SQS is not available here yet" in quick.said()
+    assert "QueueDoesNotExist" in quick.said()
+
+
+def received(server, queue):
+    """The one message of a queue, with all that comes along."""
+    sqs = server.client("sqs")
+    def read():
+        return sqs.receive_message(
+            QueueUrl=queue, MessageAttributeNames=["All"], MessageSystemAttributeNames=["All"], WaitTimeSeconds=5
+        ).get("Messages")
+    [message] = wait_for(read, "a message in " + queue)
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return message
+
+
+def test_what_failed_goes_to_the_dead_letter_queue_as_it_came(quick):
+    queue = quick.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    quick.create("dying", FAILING, DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:123456789012:dead"})
+    quick.lambda_.put_function_event_invoke_config(FunctionName="dying", MaximumRetryAttempts=0)
+    request_id = send(quick, "dying", {"n": 1})["ResponseMetadata"]["RequestId"]
+    message = received(quick, queue)
+    assert json.loads(message["Body"]) == {"n": 1}
+    attributes = {name: (value["DataType"], value["StringValue"]) for name, value in message["MessageAttributes"].items()}
+    assert attributes == {
+        "RequestID": ("String", request_id), "ErrorCode": ("Number", "200"), "ErrorMessage": ("String", "on purpose"),
+    }
+    assert message["Attributes"]["AWSTraceHeader"].startswith("Root=1-")
+
+
+def test_a_queue_is_told_of_success_and_of_failure(quick):
+    queue = quick.client("sqs").create_queue(QueueName="told")["QueueUrl"]
+    arn = "arn:aws:sqs:us-east-1:123456789012:told"
+    for name, code in (("well", ECHO), ("ill", FAILING)):
+        quick.create(name, code)
+        quick.lambda_.put_function_event_invoke_config(
+            FunctionName=name, MaximumRetryAttempts=0,
+            DestinationConfig={"OnSuccess": {"Destination": arn}, "OnFailure": {"Destination": arn}},
+        )
+        send(quick, name, {"for": name})
+        record = json.loads(received(quick, queue)["Body"])
+        assert record["requestPayload"] == {"for": name}
+        assert record["requestContext"]["condition"] == ("Success" if name == "well" else "RetriesExhausted")
 
 
 def test_new_code_and_a_deleted_function_are_seen_by_what_waits(own_server):
