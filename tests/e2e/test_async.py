@@ -287,3 +287,18 @@ def test_nothing_accepted_is_lost_by_kill_9(own_server):
     # Told of with the event's end, in one transaction: one record for each, and more only for what a kill caught between.
     wait_for(lambda: sum(over("told").values()) >= len(acknowledged), "all are told of")
     assert sum(ends.values()) - len(ends) <= 5 * 64, "delivered again is only what was running when the server was killed"
+
+
+def test_dead_letters_reach_the_queues_of_another_server(own_server, workplace):
+    directory = workplace / "elsewhere"
+    directory.mkdir()
+    elsewhere = Server(directory).start()
+    queue = elsewhere.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    own_server.options = ("--service-endpoints", "sqs=" + elsewhere.url)
+    own_server.start()
+    own_server.create("dying", FAILING, DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:123456789012:dead"})
+    own_server.lambda_.put_function_event_invoke_config(FunctionName="dying", MaximumRetryAttempts=0)
+    send(own_server, "dying", {"far": True})
+    assert json.loads(received(elsewhere, queue)["Body"]) == {"far": True}
+    assert "QueueUrls" not in own_server.client("sqs").list_queues()
+    assert elsewhere.stop() == 0

@@ -1,4 +1,5 @@
-//! Requests of this server's services to one another: through the same doors as a client's, without a socket.
+//! Requests of this server's services to one another: through the same doors as a client's, without a socket; or to
+//! those that are configured to be elsewhere.
 
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
@@ -6,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, Response};
+use lambent_aws_client::RemoteClient;
 use lambent_domain::{RequestId, Scope};
 use lambent_http_front::Front;
 use lambent_http_front::route::function_label;
@@ -34,6 +36,8 @@ pub(crate) struct OwnInvokes(mpsc::Receiver<Crossing>);
 pub(crate) struct OwnClient {
     /// Known when all of them have been built; some of them are built with this client.
     services: OnceLock<Vec<Arc<dyn ApiService>>>,
+    /// Services that are elsewhere, by signing name.
+    remotes: Vec<(&'static str, RemoteClient)>,
     invokes: mpsc::Sender<Crossing>,
     base_url: String,
     random: Arc<dyn Random>,
@@ -41,9 +45,13 @@ pub(crate) struct OwnClient {
 
 impl OwnClient {
     /// The client, and where its invokes arrive. `base_url` is what links in answers begin with.
-    pub(crate) fn new(base_url: String, random: Arc<dyn Random>) -> (Arc<Self>, OwnInvokes) {
+    pub(crate) fn new(
+        base_url: String,
+        remotes: Vec<(&'static str, RemoteClient)>,
+        random: Arc<dyn Random>,
+    ) -> (Arc<Self>, OwnInvokes) {
         let (invokes, arriving) = mpsc::channel(MAX_CROSSING);
-        let client = OwnClient { services: OnceLock::new(), invokes, base_url, random };
+        let client = OwnClient { services: OnceLock::new(), remotes, invokes, base_url, random };
         (Arc::new(client), OwnInvokes(arriving))
     }
 
@@ -75,6 +83,9 @@ impl OwnClient {
 #[async_trait]
 impl AwsClient for OwnClient {
     async fn call(&self, asked: ServiceRequest) -> Result<Response<Bytes>, Unreachable> {
+        if let Some((_, remote)) = self.remotes.iter().find(|(name, _)| *name == asked.service) {
+            return remote.call(asked).await;
+        }
         let ServiceRequest { service, scope, principal, method, target, headers, body } = asked;
         let mut request = Request::builder().method(method).uri(target).body(body);
         if let Ok(request) = &mut request {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use lambent_api_kit::lambda_fault;
+use lambent_aws_client::RemoteClient;
 use lambent_blob_fs::{FsCode, PackageSignatures};
 use lambent_control::{Control, ControlParts, ControlService};
 use lambent_delivery::DeliveryMetrics;
@@ -168,20 +169,7 @@ async fn start(
     let delivery_metrics = Arc::new(DeliveryMetrics::default());
     let board = Arc::new(ProvisionedBoard::default());
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
-    let control = Control::new(ControlParts {
-        store: Arc::clone(&opened.store) as Arc<dyn Store>,
-        code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
-        s3: Arc::clone(&opened.code_source) as Arc<dyn CodeSource>,
-        signatures: Arc::new(PackageSignatures::new(signing::profile_keys(
-            options.signing_profiles.as_deref(),
-        )?)),
-        runtimes: Arc::clone(&opened.runtimes) as Arc<dyn RuntimeCatalog>,
-        links: Arc::clone(&links) as _,
-        provisioned: Arc::clone(&board) as _,
-        clock: Arc::clone(&opened.clock),
-        random: Arc::clone(&opened.random),
-        account_concurrency: options.account_concurrency,
-    });
+    let control = control(options, opened, &links, &board)?;
     control.resume().await;
     let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
     tokio::spawn(expire(Arc::clone(&opened.logs)));
@@ -195,7 +183,8 @@ async fn start(
         },
         clock: Arc::clone(&opened.clock),
     };
-    let (client, own_invokes) = OwnClient::new(url.to_owned(), Arc::clone(&opened.random));
+    let (client, own_invokes) =
+        OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random));
     let services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
         Arc::new(LogsService(Arc::clone(&logs))),
@@ -224,6 +213,28 @@ async fn start(
         grace: Duration::from_secs(options.grace_s),
     })?;
     Ok((shard, log))
+}
+
+fn control(
+    options: &ServeOptions,
+    opened: &Opened,
+    links: &Arc<CodeLinks>,
+    board: &Arc<ProvisionedBoard>,
+) -> anyhow::Result<Arc<Control>> {
+    Ok(Control::new(ControlParts {
+        store: Arc::clone(&opened.store) as Arc<dyn Store>,
+        code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
+        s3: Arc::clone(&opened.code_source) as Arc<dyn CodeSource>,
+        signatures: Arc::new(PackageSignatures::new(signing::profile_keys(
+            options.signing_profiles.as_deref(),
+        )?)),
+        runtimes: Arc::clone(&opened.runtimes) as Arc<dyn RuntimeCatalog>,
+        links: Arc::clone(links) as _,
+        provisioned: Arc::clone(board) as _,
+        clock: Arc::clone(&opened.clock),
+        random: Arc::clone(&opened.random),
+        account_concurrency: options.account_concurrency,
+    }))
 }
 
 fn shard_parts(
@@ -273,6 +284,14 @@ async fn expire(logs: Arc<LogsSqlite>) {
             tracing::warn!(%error, "old log events could not be dropped");
         }
     }
+}
+
+fn remotes(options: &ServeOptions, opened: &Opened) -> anyhow::Result<Vec<(&'static str, RemoteClient)>> {
+    let client = |(name, remote)| {
+        let client = RemoteClient::new(remote, Arc::clone(&opened.clock));
+        Ok((name, client.with_context(|| format!("--service-endpoints: {name}"))?))
+    };
+    options.services.remotes()?.into_iter().map(client).collect()
 }
 
 fn queues(opened: &Opened, stop: watch::Receiver<bool>) -> Arc<Sqs> {

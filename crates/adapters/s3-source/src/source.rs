@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
+use lambent_aws_client::{Endpoint, told, trust};
 use lambent_domain::Region;
 use lambent_kit::clock::Clock;
 use lambent_kit::sigv4::{self, Credentials, EMPTY_SHA256, PathStyle, Scope, SignedRequest, uri_encode};
@@ -17,8 +18,7 @@ use lambent_ports::code_source::{CodeSource, CodeSourceError, S3Object};
 use rustls::ClientConfig;
 
 use crate::answer::refusal;
-use crate::connection::{exchange, told, trust};
-use crate::endpoint::Endpoint;
+use crate::connection::exchange;
 
 /// Most bytes of an error that are read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -84,7 +84,7 @@ impl S3Source {
         region: &Region,
     ) -> Result<Request<Empty<Bytes>>, http::Error> {
         let bucket = uri_encode(object.bucket.as_bytes(), false);
-        let path = endpoint.path(&bucket, &uri_encode(object.key.as_bytes(), true));
+        let path = format!("{}/{bucket}/{}", endpoint.base, uri_encode(object.key.as_bytes(), true));
         let version = object.version.as_deref().map(|version| uri_encode(version.as_bytes(), false));
         let query = version.map(|version| format!("versionId={version}")).unwrap_or_default();
         let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };

@@ -4,6 +4,7 @@
 mod doctor;
 pub mod options;
 mod runtime;
+pub mod services;
 pub(crate) mod signing;
 
 use std::ffi::OsString;

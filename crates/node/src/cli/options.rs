@@ -12,6 +12,8 @@ use lambent_delivery::decide::RETRY_BASE_MS;
 use lambent_kit::sigv4::Credentials;
 use lambent_s3_source::S3Options;
 
+use crate::cli::services::Services;
+
 /// `lambent serve`.
 #[derive(Args, Clone, Debug)]
 pub struct ServeOptions {
@@ -81,6 +83,9 @@ pub struct ServeOptions {
     /// TOML file of signing profile versions' ARNs, each with a PEM file of its public key or certificate
     #[arg(long, env = "LAMBENT_SIGNING_PROFILES", value_name = "FILE")]
     pub signing_profiles: Option<PathBuf>,
+    /// Services that are elsewhere
+    #[command(flatten)]
+    pub services: Services,
     /// Where code comes from that is given by bucket and key
     #[command(flatten)]
     pub s3: S3,
@@ -113,7 +118,7 @@ pub struct S3 {
 }
 
 /// Options that every user of the host could read from a command line.
-const SECRETS: &[&str] = &["s3_secret_access_key"];
+const SECRETS: &[&str] = &["s3_secret_access_key", "service_secret_access_key"];
 
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -134,15 +139,7 @@ impl std::fmt::Debug for Secret {
 impl S3 {
     /// As the adapter takes it. An option that would be without effect is an error.
     pub fn options(&self) -> anyhow::Result<S3Options> {
-        let credentials = match (&self.s3_access_key_id, &self.s3_secret_access_key) {
-            (None, None) => None,
-            (Some(id), Some(Secret(secret))) => {
-                Some(Credentials { access_key_id: id.clone(), secret_access_key: secret.clone() })
-            }
-            _ => {
-                bail!("--s3-access-key-id and LAMBENT_S3_SECRET_ACCESS_KEY are given together or not at all")
-            }
-        };
+        let credentials = credentials("s3", &self.s3_access_key_id, &self.s3_secret_access_key)?;
         let region = match self.s3_region.as_deref() {
             None => None,
             Some(text) => Some(
@@ -160,6 +157,24 @@ impl S3 {
             credentials,
             ca_bundle: self.s3_ca_bundle.clone(),
         })
+    }
+}
+
+/// Both parts of an access key, or none of them.
+pub(crate) fn credentials(
+    of: &str,
+    id: &Option<String>,
+    secret: &Option<Secret>,
+) -> anyhow::Result<Option<Credentials>> {
+    match (id, secret) {
+        (None, None) => Ok(None),
+        (Some(id), Some(Secret(secret))) => {
+            Ok(Some(Credentials { access_key_id: id.clone(), secret_access_key: secret.clone() }))
+        }
+        _ => bail!(
+            "--{of}-access-key-id and LAMBENT_{}_SECRET_ACCESS_KEY are given together or not at all",
+            of.to_uppercase()
+        ),
     }
 }
 
@@ -204,6 +219,7 @@ impl ServeOptions {
         if lambent_domain::Region::parse(&self.region).is_none() {
             bail!("--region {}: a region is a word such as us-east-1", self.region);
         }
+        self.services.remotes().map(drop)?;
         self.s3.options().map(drop)
     }
 }

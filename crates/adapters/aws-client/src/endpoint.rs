@@ -1,24 +1,26 @@
-//! Where S3 is.
+//! Where a service is.
 
 use http::Uri;
 use http::uri::Scheme;
 
 /// An endpoint's URL, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
-    pub(crate) tls: bool,
+pub struct Endpoint {
+    /// Whether it is spoken to over TLS.
+    pub tls: bool,
     /// Without the brackets of an IPv6 address.
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
     /// What `Host` says: without the port where it is the scheme's own, as every client signs it.
-    pub(crate) authority: String,
-    /// In front of the bucket; without a slash at its end.
-    base: String,
+    pub authority: String,
+    /// In front of every path; without a slash at its end.
+    pub base: String,
 }
 
 impl Endpoint {
     /// `http://127.0.0.1:9000`, `https://s3.eu-west-1.amazonaws.com`, `https://storage.example/s3`.
-    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+    pub fn parse(url: &str) -> Result<Self, String> {
         let uri: Uri = url.trim().parse().map_err(|error| format!("{error}"))?;
         let tls = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
@@ -43,11 +45,6 @@ impl Endpoint {
             base: uri.path().trim_end_matches('/').to_owned(),
         })
     }
-
-    /// The path on the wire, for an encoded bucket and key.
-    pub(crate) fn path(&self, bucket: &str, key: &str) -> String {
-        format!("{}/{bucket}/{key}", self.base)
-    }
 }
 
 #[cfg(test)]
@@ -59,10 +56,10 @@ mod tests {
         let at = |url: &str| Endpoint::parse(url).unwrap();
         let plain = at("http://127.0.0.1:9000/");
         assert_eq!((plain.tls, plain.port, plain.authority.as_str()), (false, 9_000, "127.0.0.1:9000"));
-        assert_eq!(plain.path("b", "k"), "/b/k");
+        assert_eq!(plain.base, "");
         let aws = at("https://s3.eu-west-1.amazonaws.com:443");
         assert_eq!((aws.tls, aws.port, aws.authority.as_str()), (true, 443, "s3.eu-west-1.amazonaws.com"));
-        assert_eq!(at("https://storage.example/s3/").path("b", "k"), "/s3/b/k");
+        assert_eq!(at("https://storage.example/s3/").base, "/s3");
         assert_eq!(at("http://[::1]:9000").host, "::1");
     }
 
