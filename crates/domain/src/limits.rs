@@ -42,6 +42,13 @@ pub const MEMORY_MB_PER_VCPU: u32 = 1_769;
 pub const INIT_PHASE_MS: u64 = 10_000;
 /// Concurrent executions of an account and region (AWS documentation, default quota).
 pub const ACCOUNT_CONCURRENCY: u32 = 1_000;
+/// Environments that a function may gain in ten seconds (AWS documentation).
+pub const SCALING_RATE: u32 = 1_000;
+/// How long a request waits for memory on a full host, ms. Judgement: shorter than any SDK waits, long enough for most others
+/// to end.
+pub const MEMORY_WAIT_MS: u64 = 10_000;
+/// Requests that wait for memory at the same time. Judgement.
+pub const MEMORY_QUEUE: usize = 100;
 /// Total code storage, bytes (recorded GetAccountSettings: 75 GiB).
 pub const TOTAL_CODE_BYTES: u64 = 80_530_636_800;
 /// Open files of a function's process (recorded RLIMIT_NOFILE).

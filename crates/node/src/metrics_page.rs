@@ -24,6 +24,7 @@ impl MetricsPage {
             ("lambent_cold_starts", "Sandboxes started", now.cold_starts),
             ("lambent_parked_starts", "Processes started that had been waiting ready", now.parked_starts),
             ("lambent_exec_starts", "Processes started by executing them", now.exec_starts),
+            ("lambent_evictions", "Idle environments that made room for others", now.evictions),
             ("lambent_start_failures", "Sandboxes that could not be started", now.start_failures),
             ("lambent_duration_microseconds", "Time spent in functions", now.duration_us),
             ("lambent_log_events", "Log events written", now.log_events),
@@ -43,6 +44,12 @@ impl MetricsPage {
         let gauges = [
             ("lambent_concurrent_executions", "Invokes running now", now.concurrent_executions),
             ("lambent_environments", "Execution environments alive now", now.environments),
+            (
+                "lambent_environments_memory_mebibytes",
+                "Memory that environments are charged",
+                now.memory_used_mb,
+            ),
+            ("lambent_environments_memory_limit_mebibytes", "Memory that they may use", now.memory_budget_mb),
             ("lambent_async_running", "Asynchronous invokes running now", events.running),
         ];
         let mut page = String::new();

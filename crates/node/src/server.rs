@@ -251,6 +251,9 @@ fn shard_parts(
     let settings = Options {
         account_concurrency: options.account_concurrency,
         concurrent_starts,
+        memory_mb: (options.environments_max_mb > 0).then_some(options.environments_max_mb),
+        memory_queue: options.memory_queue,
+        scaling_rate: options.scaling_rate,
         keep_alive: Duration::from_secs(options.keep_alive_s),
         freeze_after: Duration::from_millis(options.freeze_after_ms),
         parked: ParkedCount {

@@ -127,6 +127,15 @@ pub struct SandboxUsage {
     pub max_memory_bytes: u64,
 }
 
+/// What a host has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostMemory {
+    /// In all, or as much as this server may have of it.
+    pub total_bytes: u64,
+    /// Could be used without anything having to go.
+    pub available_bytes: u64,
+}
+
 /// Why a sandbox operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -152,6 +161,9 @@ pub trait SandboxHost: Send + Sync {
     /// Keeps processes of these kinds waiting from now on, as far as this host can, made in the background when nothing
     /// else is to be done. Those of other kinds go.
     fn keep_parked(&self, kinds: Vec<ParkedKind>, count: ParkedCount);
+
+    /// What there is now; `None` where it can't be told. Takes some ten microseconds.
+    fn memory(&self) -> Option<HostMemory>;
 }
 
 /// One sandbox. Dropping it destroys it in the background: every process is killed, every mount, cgroup and directory
@@ -187,6 +199,10 @@ pub trait Sandbox: Send + Sync {
 
     /// Peaks so far.
     fn usage(&self) -> SandboxUsage;
+
+    /// Bytes that would be free without it: its processes' and the kernel's for them, without what can be read again from a
+    /// disk. Zero when this host can't tell. Takes some ten microseconds.
+    fn held_memory(&self) -> u64;
 
     /// Destroys and waits until everything is gone.
     async fn destroy(self: Box<Self>);

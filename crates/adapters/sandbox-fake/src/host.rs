@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    Exit, ParkedCount, ParkedKind, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost, SandboxSpec,
-    SandboxUsage, StartTier,
+    Exit, HostMemory, ParkedCount, ParkedKind, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost,
+    SandboxSpec, SandboxUsage, StartTier,
 };
 use tokio::sync::watch;
 
@@ -30,6 +30,9 @@ struct Inner {
     created: Mutex<usize>,
     /// There are always as many as are asked for, unless none are to be kept.
     parked: Mutex<Vec<ParkedKind>>,
+    memory: Mutex<Option<HostMemory>>,
+    /// What each sandbox holds, of which nothing else has been said.
+    held_bytes: Mutex<u64>,
 }
 
 /// What a test can know about a sandbox.
@@ -106,6 +109,16 @@ impl FakeHost {
         }
     }
 
+    /// What the host says that it has; nothing until then.
+    pub fn set_memory(&self, memory: HostMemory) {
+        *lock(&self.inner.memory) = Some(memory);
+    }
+
+    /// What each sandbox says that it holds.
+    pub fn set_held_memory(&self, bytes: u64) {
+        *lock(&self.inner.held_bytes) = bytes;
+    }
+
     /// What [`Sandbox::usage`] reports.
     pub fn set_max_memory(&self, id: &str, bytes: u64) {
         if let Some(shared) = self.shared(id) {
@@ -160,6 +173,10 @@ impl SandboxHost for FakeHost {
             address,
             address_text: address.to_string(),
         }))
+    }
+
+    fn memory(&self) -> Option<HostMemory> {
+        *lock(&self.inner.memory)
     }
 
     fn keep_parked(&self, kinds: Vec<ParkedKind>, count: ParkedCount) {
@@ -304,6 +321,10 @@ impl Sandbox for FakeSandbox {
 
     fn usage(&self) -> SandboxUsage {
         SandboxUsage { max_memory_bytes: *lock(&self.shared.max_memory_bytes) }
+    }
+
+    fn held_memory(&self) -> u64 {
+        *lock(&self.host.held_bytes)
     }
 
     async fn destroy(self: Box<Self>) {}

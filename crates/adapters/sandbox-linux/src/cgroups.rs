@@ -36,7 +36,7 @@ pub(crate) enum Cgroups {
 
 /// The groups that this process is in.
 #[derive(Debug, PartialEq, Eq)]
-enum Own {
+pub(crate) enum Own {
     V1(BTreeMap<&'static str, PathBuf>),
     V2 { mount: PathBuf, group: PathBuf },
     None,
@@ -44,7 +44,7 @@ enum Own {
 
 impl Own {
     /// From the texts of `/proc/self/cgroup` and `/proc/self/mounts`.
-    fn find(own: &str, mounts: &str) -> Self {
+    pub(crate) fn find(own: &str, mounts: &str) -> Self {
         let groups: Vec<(&str, &str)> = own
             .lines()
             .filter_map(|line| line.split_once(':').and_then(|(_, rest)| rest.split_once(':')))

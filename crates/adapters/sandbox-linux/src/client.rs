@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    Mount, ParkedCount, ParkedKind, Sandbox, SandboxError, SandboxHost, SandboxSpec,
+    HostMemory, Mount, ParkedCount, ParkedKind, Sandbox, SandboxError, SandboxHost, SandboxSpec,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::sync::{oneshot, watch};
 
 use crate::cgroups::Dirs;
 use crate::group::Group;
+use crate::host_memory::LimitedGroups;
 use crate::launcher::SERVER_FD;
 use crate::protocol::{
     CreateSandbox, FromLauncher, Kind, MAX_MESSAGE_BYTES, Mounts, ToLauncher, receive, send, send_now,
@@ -49,6 +50,7 @@ pub struct LauncherClient {
     shared: Arc<Shared>,
     child: Mutex<Child>,
     degraded: Vec<String>,
+    limited: LimitedGroups,
 }
 
 pub(crate) fn host(error: impl std::fmt::Display) -> SandboxError {
@@ -93,7 +95,7 @@ impl LauncherClient {
         });
         let reader = Arc::clone(&shared);
         thread("launcher-client", move || reader.read(buffer))?;
-        Ok(LauncherClient { shared, child: Mutex::new(child), degraded })
+        Ok(LauncherClient { shared, child: Mutex::new(child), degraded, limited: LimitedGroups::find() })
     }
 
     /// What sandboxes lack on this host, in sentences.
@@ -241,6 +243,10 @@ impl SandboxHost for LauncherClient {
             None => sandbox.ready().await?,
         }
         Ok(Box::new(sandbox))
+    }
+
+    fn memory(&self) -> Option<HostMemory> {
+        self.limited.memory()
     }
 
     fn keep_parked(&self, kinds: Vec<ParkedKind>, count: ParkedCount) {

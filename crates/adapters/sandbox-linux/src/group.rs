@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::cgroups::{Dirs, MEMORY_MB_PER_VCPU};
+use crate::host_memory::held_bytes;
 
 /// Period of the CPU quota, µs: the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
@@ -53,6 +54,12 @@ impl Group {
         let text =
             self.read("memory", "memory.max_usage_in_bytes").or_else(|| self.read("unified", "memory.peak"));
         text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// What would be free without it; zero when the host can't tell.
+    pub(crate) fn held_memory(&self) -> u64 {
+        let of = |controller: &str, usage: &str| held_bytes(self.dirs.get(controller)?, usage);
+        of("memory", "memory.usage_in_bytes").or_else(|| of("unified", "memory.current")).unwrap_or(0)
     }
 
     /// How often the out-of-memory killer has acted here.

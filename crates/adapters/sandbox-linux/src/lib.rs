@@ -8,6 +8,7 @@
 mod cgroups;
 mod client;
 mod group;
+mod host_memory;
 mod landlock;
 mod late_mounts;
 mod launcher;

@@ -221,6 +221,10 @@ impl Sandbox for LinuxSandbox {
         SandboxUsage { max_memory_bytes: self.group.max_memory_bytes() }
     }
 
+    fn held_memory(&self) -> u64 {
+        self.group.held_memory()
+    }
+
     async fn destroy(self: Box<Self>) {
         let destroyed = self.launcher.destroyed(&self.id);
         drop(self);

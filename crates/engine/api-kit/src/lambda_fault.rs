@@ -26,8 +26,13 @@ pub fn to_response(fault: &Fault, request_id: &RequestId) -> Response<Bytes> {
         tracing::error!(%request_id, error = %text, "an operation failed");
     }
     let mut response = rest_json(&shape(fault), &text(fault), &more, request_id);
-    if reason == Some(ThrottleReason::ConcurrentInvocationLimitExceeded) {
-        // Not with what a function has reserved (recorded).
+    if matches!(
+        reason,
+        // Not with what a function has reserved (both recorded).
+        Some(ThrottleReason::ConcurrentInvocationLimitExceeded)
+            // Judgement: a tenth of the scaling rate is back after a second.
+            | Some(ThrottleReason::FunctionInvocationRateLimitExceeded)
+    ) {
         response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
     }
     response

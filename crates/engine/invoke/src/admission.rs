@@ -1,7 +1,4 @@
-//! Concurrency permits. A permit is a guard: dropped on every way out.
-//!
-//! Where it comes from, as on AWS: the provisioned concurrency of the version while there is some; beyond it, what the
-//! function has reserved and not provisioned; or, when it has reserved nothing, what nobody in the account has claimed.
+//! Concurrency permits. A permit is a guard: dropped on every way out. Where it comes from is [`lambent_scale::permit`]'s.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,6 +6,7 @@ use std::rc::Rc;
 
 use lambent_domain::fault::ThrottleReason;
 use lambent_domain::{Function, FunctionKey, RevisionId, Scope};
+use lambent_scale::{Claims, PermitSource, permit};
 
 /// The concurrency of this shard.
 #[derive(Debug)]
@@ -47,34 +45,29 @@ impl Admission {
         provisioned: u32,
         claimed: u64,
     ) -> Result<Permit, ThrottleReason> {
-        if provisioned > 0
-            && let Some(permit) = self.take(Source::Provisioned(deployment), provisioned.into())
-        {
-            return Ok(permit);
-        }
-        let (source, limit, reason) = match function.reserved_concurrency {
-            Some(reserved) => (
-                Source::Reserved(function.key.clone()),
-                u64::from(reserved.saturating_sub(function.provisioned_concurrency())),
-                ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded,
-            ),
-            None => (
-                Source::Unreserved(function.key.scope.clone()),
-                u64::from(self.limit).saturating_sub(claimed),
-                ThrottleReason::ConcurrentInvocationLimitExceeded,
-            ),
+        let running = self.running.borrow();
+        let count = |source: &Source| running.get(source).copied().map_or(0, u64::from);
+        let own = Source::Provisioned(deployment);
+        let (reserved, all) =
+            (Source::Reserved(function.key.clone()), Source::Unreserved(function.key.scope.clone()));
+        let claims = Claims {
+            provisioned: provisioned.into(),
+            provisioned_running: if provisioned > 0 { count(&own) } else { 0 },
+            reserved: function
+                .reserved_concurrency
+                .map(|reserved| reserved.saturating_sub(function.provisioned_concurrency()).into()),
+            reserved_running: function.reserved_concurrency.map_or(0, |_| count(&reserved)),
+            unreserved: u64::from(self.limit).saturating_sub(claimed),
+            unreserved_running: count(&all),
         };
-        self.take(source, limit).ok_or(reason)
-    }
-
-    fn take(self: &Rc<Self>, source: Source, limit: u64) -> Option<Permit> {
-        let mut running = self.running.borrow_mut();
-        let count = running.entry(source.clone()).or_default();
-        if u64::from(*count) >= limit {
-            return None;
-        }
-        *count += 1;
-        Some(Permit { admission: Rc::clone(self), source })
+        drop(running);
+        let source = match permit(&claims)? {
+            PermitSource::Provisioned => own,
+            PermitSource::Reserved => reserved,
+            PermitSource::Unreserved => all,
+        };
+        *self.running.borrow_mut().entry(source.clone()).or_default() += 1;
+        Ok(Permit { admission: Rc::clone(self), source })
     }
 
     pub(crate) fn running(&self) -> u32 {

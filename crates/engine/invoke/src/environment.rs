@@ -9,9 +9,10 @@
 //! invoke boots again within its own time.
 
 mod events;
+mod idle;
 mod parts;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +22,14 @@ use lambent_domain::{Fault, limits};
 use lambent_ports::runtime_api::{RuntimeChannel, RuntimeEvent};
 use lambent_ports::runtimes::ResolvedRuntime;
 use lambent_ports::sandbox::{Exit, Process, Sandbox, SandboxError};
+use lambent_scale::Worth;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::failure::{Failure, ReportStatus};
 use crate::log::{EnvironmentLog, InitPhase, Report};
+use crate::memory::Place;
 use crate::metrics::{add, subtract};
 use crate::pool::Pool;
 use crate::process_env::{InitializationType, ProcessEnv};
@@ -65,6 +68,8 @@ struct State {
     back_by: Option<Instant>,
     idle_since: Option<Instant>,
     frozen: bool,
+    /// The sandbox itself is gone: nothing can be started here any more.
+    lost: bool,
     /// The task that waits for the process's end; it holds the sandbox, so it must not outlive the environment.
     exit_watch: Option<AbortHandle>,
 }
@@ -77,6 +82,8 @@ pub(crate) struct Environment {
     log: EnvironmentLog,
     process: Result<Process, &'static str>,
     state: RefCell<State>,
+    place: Place,
+    worth: Cell<Worth>,
 }
 
 impl Environment {
@@ -88,7 +95,9 @@ impl Environment {
         pool: &Rc<Pool>,
         why: InitializationType,
         trace_id: Option<&str>,
+        place: Place,
     ) -> Result<Rc<Self>, Fault> {
+        let began = Instant::now();
         let runtime = shard
             .runtimes
             .resolve(&pool.deployment.configuration.runtime)
@@ -102,7 +111,7 @@ impl Environment {
             .ok_or_else(|| Fault::Internal("the sandbox has no runtime listener".into()))?;
         add(&shard.metrics.cold_starts, 1);
         add(&shard.metrics.environments, 1);
-        let environment = Rc::new(Self::new(shard, pool, sandbox, &runtime, command, why));
+        let environment = Rc::new(Self::new(shard, place, sandbox, &runtime, command, why));
         let events = Rc::new(Events(Rc::downgrade(&environment)));
         let channel = shard.front.serve(listener, events).map_err(internal)?;
         *environment.channel.borrow_mut() = Some(channel);
@@ -113,18 +122,21 @@ impl Environment {
         // An error is in the log, and shows again when the invoke boots again.
         let budget = Duration::from_millis(limits::INIT_PHASE_MS);
         let _ = environment.boot(InitPhase::Init, budget, trace_id).await;
+        environment
+            .worth
+            .set(Worth { start_ms: began.elapsed().as_secs_f64() * 1_000.0, ..Worth::default() });
         Ok(environment)
     }
 
     fn new(
         shard: &Rc<Shard>,
-        pool: &Rc<Pool>,
+        place: Place,
         sandbox: Arc<dyn Sandbox>,
         runtime: &ResolvedRuntime,
         command: Option<Vec<String>>,
         why: InitializationType,
     ) -> Self {
-        pool.environment_made();
+        let pool = place.pool();
         let target = log_target(shard, pool, runtime);
         let env = ProcessEnv {
             function: &pool.key,
@@ -162,8 +174,11 @@ impl Environment {
                 back_by: None,
                 idle_since: None,
                 frozen: false,
+                lost: false,
                 exit_watch: None,
             }),
+            place,
+            worth: Cell::default(),
         }
     }
 
@@ -194,6 +209,7 @@ impl Environment {
             Ok(()) => {}
             Err(failure) => {
                 self.stopped();
+                self.pool.crashed();
                 let status = match failure {
                     Failure::TimedOut { .. } => ReportStatus::Timeout,
                     other => ReportStatus::Error(other.error_type().to_owned()),
@@ -255,7 +271,9 @@ impl Environment {
         }
         self.thaw();
         if let Err(error) = self.sandbox.stop().await {
-            tracing::error!(function = %self.pool.key.name, %error, "processes could not be stopped");
+            // An idle one, or the host's: nobody but the log can be told.
+            tracing::warn!(function = %self.pool.key.name, %error, "a sandbox is gone");
+            self.state.borrow_mut().lost = true;
         }
         if let Some(channel) = &*self.channel.borrow() {
             channel.reset();
@@ -279,6 +297,7 @@ impl Environment {
     pub(crate) fn begin(&self, mut flight: Flight, event: Option<RuntimeEvent>) {
         self.thaw();
         self.log.start(flight.started_ms, flight.request_id);
+        self.used();
         let channel = self.channel.borrow().clone();
         let mut state = self.state.borrow_mut();
         flight.init_ms = state.unreported_init_ms.take();
@@ -342,6 +361,13 @@ impl Environment {
             result,
             Err(Failure::Exited(_) | Failure::TimedOut { .. } | Failure::InvalidEntrypoint(_))
         ) && !self.is_stopped();
+        // A boot that failed has been counted.
+        match &result {
+            _ if self.is_stopped() => {}
+            Err(Failure::Exited(_)) => self.pool.crashed(),
+            Ok(_) | Err(Failure::Reported { .. } | Failure::ResponseTooLarge) => self.pool.answered(),
+            Err(Failure::TimedOut { .. } | Failure::InvalidEntrypoint(_)) => {}
+        }
         // A dropped receiver means that the client has hung up.
         let _ = flight.outcome.send(Ended { result, tail });
         if alive {
@@ -356,12 +382,15 @@ impl Environment {
         }
     }
 
-    /// Kills what is left and gives the environment back, stopped.
+    /// Kills what is left and gives the environment back, stopped. Where environments are provisioned, a new one takes its
+    /// place: the next request must not wait for a boot.
     fn recycle(self: &Rc<Self>) {
         let environment = Rc::clone(self);
         tokio::task::spawn_local(async move {
             environment.clean_up().await;
-            environment.pool.release(Rc::clone(&environment));
+            if !environment.pool.replaces() {
+                environment.pool.release(Rc::clone(&environment));
+            }
         });
     }
 
@@ -376,7 +405,12 @@ impl Environment {
         match phase {
             Phase::Starting => self.boot_failed(Failure::Exited(exit)),
             Phase::Busy => self.end(Err(Failure::Exited(exit))),
-            Phase::Ready => self.stopped(),
+            Phase::Ready => {
+                self.stopped();
+                if exit == Exit::SandboxGone || self.pool.replaces() {
+                    self.pool.forget(self);
+                }
+            }
             Phase::Responded => {
                 self.stopped();
                 self.recycle();
@@ -389,45 +423,6 @@ impl Environment {
         let booting = self.state.borrow_mut().booting.take();
         if let Some(booting) = booting {
             let _ = booting.send(Err(failure));
-        }
-    }
-
-    pub(crate) fn mark_idle(&self) {
-        self.state.borrow_mut().idle_since = Some(Instant::now());
-    }
-
-    pub(crate) fn idle_since(&self) -> Option<Instant> {
-        self.state.borrow().idle_since
-    }
-
-    /// A runtime that answered but did not come back for more by its deadline is killed, as on a timeout.
-    pub(crate) fn stop_if_hung(self: &Rc<Self>, now: Instant) {
-        let hung = {
-            let state = self.state.borrow();
-            state.phase == Phase::Responded && state.back_by.is_some_and(|back_by| back_by <= now)
-        };
-        if hung {
-            self.stopped();
-            self.recycle();
-        }
-    }
-
-    /// Lets an idle environment go.
-    pub(crate) fn discard_idle(&self) {
-        self.pool.forget(self);
-    }
-
-    pub(crate) fn freeze(&self) {
-        let mut state = self.state.borrow_mut();
-        if !state.frozen && state.phase == Phase::Ready {
-            state.frozen = true;
-            self.sandbox.freeze();
-        }
-    }
-
-    fn thaw(&self) {
-        if std::mem::take(&mut self.state.borrow_mut().frozen) {
-            self.sandbox.thaw();
         }
     }
 
@@ -445,6 +440,5 @@ impl Drop for Environment {
         if let Some(shard) = self.shard.upgrade() {
             subtract(&shard.metrics.environments, 1);
         }
-        self.pool.environment_gone();
     }
 }

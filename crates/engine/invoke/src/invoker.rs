@@ -78,6 +78,7 @@ impl Invoker {
         }
         // Booting must go on when the caller gives up: a half-booted environment can't be left alone.
         let booting = tokio::task::spawn_local(async move {
+            environment.pool.crash_loop_over().await;
             Run::boot_and_begin(&environment, invocation, permit).await.reply().await
         });
         booting.await.map_err(|error| Fault::Internal(format!("an invocation was lost: {error}")))

@@ -9,13 +9,16 @@ mod environment;
 mod failure;
 mod invoker;
 pub mod log;
+mod memory;
 mod metrics;
 mod parking;
 mod pool;
 mod process_env;
 mod provisioned;
 mod run;
+mod schedule;
 mod shard;
+mod start;
 mod table;
 mod trace;
 

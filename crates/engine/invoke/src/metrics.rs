@@ -36,6 +36,8 @@ counters! {
     parked_starts,
     /// Processes started by executing them.
     exec_starts,
+    /// Idle environments that made room for others.
+    evictions,
     /// Sandboxes that could not be started.
     start_failures,
     /// Sum of function durations, microseconds.
@@ -44,6 +46,10 @@ counters! {
     concurrent_executions,
     /// Environments alive now.
     environments,
+    /// What environments are charged for memory, MiB.
+    memory_used_mb,
+    /// What they may use, MiB.
+    memory_budget_mb,
     /// Log events written to the sink.
     log_events,
     /// Log events that the sink refused.
@@ -58,6 +64,10 @@ impl InvokeMetrics {
         };
         add(counter, 1);
     }
+}
+
+pub(crate) fn set(gauge: &AtomicU64, value: u64) {
+    gauge.store(value, Ordering::Relaxed);
 }
 
 pub(crate) fn add(counter: &AtomicU64, by: u64) {

@@ -5,44 +5,66 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Duration;
 
+use lambent_domain::fault::ThrottleReason;
 use lambent_domain::{Deployment, Fault, FunctionKey};
+use lambent_scale::{Charge, CrashLoop, Refusal, StartFor, Wanting};
 use tokio::sync::oneshot;
 
 use crate::environment::Environment;
 use crate::metrics::add;
 use crate::process_env::InitializationType;
 use crate::shard::Shard;
+use crate::start::Start;
 use crate::trace::Sampler;
 
-/// `StatusReason` of provisioned concurrency whose environments don't get through their init (`facts` 1.10).
-const INIT_FAILURE: &str = "FUNCTION_ERROR_INIT_FAILURE";
-
 type Arrival = Result<Rc<Environment>, Fault>;
+
+/// A request that found no idle environment.
+pub(crate) struct Waiter {
+    sender: oneshot::Sender<Arrival>,
+    since_ms: u64,
+    trace_id: String,
+}
+
+impl Waiter {
+    /// What it was, when it has hung up.
+    pub(crate) fn give(self, arrival: Arrival) -> Option<Arrival> {
+        self.sender.send(arrival).err()
+    }
+}
 
 pub(crate) struct Pool {
     pub(crate) key: FunctionKey,
     pub(crate) deployment: Arc<Deployment>,
-    shard: Weak<Shard>,
+    pub(crate) shard: Weak<Shard>,
     /// A stack: the last one in is the warmest and goes out first.
     idle: RefCell<Vec<Rc<Environment>>>,
     /// Those that have answered and not yet asked for more. Nobody else holds them: without this a runtime that does not
     /// poll in the same breath, as AWS's own clients don't, would lose its environment.
     returning: RefCell<Vec<Rc<Environment>>>,
-    waiters: RefCell<VecDeque<oneshot::Sender<Arrival>>>,
-    starting: Cell<usize>,
-    /// Environments that there are, idle or not.
-    alive: Cell<usize>,
-    /// How many of them are to be kept: provisioned concurrency.
+    waiters: RefCell<VecDeque<Waiter>>,
+    /// Environments that there are or that are being started.
+    pub(crate) environments: Cell<usize>,
+    /// Of these, being started for requests.
+    pub(crate) under_way: Cell<usize>,
+    /// Of these, being started for provisioned concurrency.
+    pub(crate) provisioning: Cell<usize>,
+    /// How many are to be kept: provisioned concurrency.
     provisioned: Cell<usize>,
-    /// Being started for that.
-    provisioning: Cell<usize>,
     retired: Cell<bool>,
+    /// Among those that the shard looks at when it decides.
+    pub(crate) listed: Cell<bool>,
+    charge: Cell<Charge>,
+    /// Since the last answer.
+    crashes: Cell<Option<CrashLoop>>,
     pub(crate) sampler: Sampler,
 }
 
 impl Pool {
     pub(crate) fn new(shard: &Rc<Shard>, key: FunctionKey, deployment: Arc<Deployment>) -> Rc<Self> {
+        let charge = Charge::new(deployment.configuration.memory_mb);
         Rc::new(Pool {
             key,
             deployment,
@@ -50,11 +72,14 @@ impl Pool {
             idle: RefCell::default(),
             returning: RefCell::default(),
             waiters: RefCell::default(),
-            starting: Cell::new(0),
-            alive: Cell::new(0),
-            provisioned: Cell::new(0),
+            environments: Cell::new(0),
+            under_way: Cell::new(0),
             provisioning: Cell::new(0),
+            provisioned: Cell::new(0),
             retired: Cell::new(false),
+            listed: Cell::new(false),
+            charge: Cell::new(charge),
+            crashes: Cell::new(None),
             sampler: Sampler::default(),
         })
     }
@@ -65,50 +90,68 @@ impl Pool {
 
     /// Whatever becomes free first: one that is being started for this request, or one that another request gives back.
     pub(crate) async fn wait(self: &Rc<Self>, trace_id: &str) -> Arrival {
-        let (sender, arrival) = oneshot::channel();
-        self.waiters.borrow_mut().push_back(sender);
-        let waiting = self.waiters.borrow().iter().filter(|waiter| !waiter.is_closed()).count();
-        if self.starting.get() < waiting {
-            self.start_one(trace_id.to_owned());
-        }
-        arrival.await.unwrap_or_else(|_| Err(Fault::Internal("the server is stopping".into())))
+        let stopping = || Fault::Internal("the server is stopping".into());
+        let arrival = {
+            let shard = self.shard.upgrade().ok_or_else(stopping)?;
+            let (sender, arrival) = oneshot::channel();
+            let waiter = Waiter { sender, since_ms: shard.now_ms(), trace_id: trace_id.to_owned() };
+            self.waiters.borrow_mut().push_back(waiter);
+            shard.wants(self);
+            shard.schedule(crate::schedule::Look::Wanting);
+            shard.sweep_soon();
+            arrival
+        };
+        arrival.await.unwrap_or_else(|_| Err(stopping()))
     }
 
-    fn start_one(self: &Rc<Self>, trace_id: String) {
-        self.starting.set(self.starting.get() + 1);
-        let pool = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            let arrival = pool.start(&trace_id).await;
-            pool.starting.set(pool.starting.get() - 1);
-            match arrival {
-                Some(Ok(environment)) => pool.release(environment),
-                Some(Err(fault)) => pool.fail_one(fault),
-                None => {}
+    /// Whether it is of interest to a decision.
+    pub(crate) fn wants_more(&self) -> bool {
+        self.waiters.borrow_mut().retain(|waiter| !waiter.sender.is_closed());
+        self.waiters.borrow().len() > self.under_way.get() || self.unprovisioned() > 0
+    }
+
+    pub(crate) fn observe(&self, function: usize) -> Wanting {
+        Wanting {
+            waiting_since_ms: self.waiters.borrow().iter().map(|waiter| waiter.since_ms).collect(),
+            under_way: self.under_way.get(),
+            provisioning: self.provisioning.get(),
+            unprovisioned: self.unprovisioned(),
+            environments: self.environments.get(),
+            charge_mb: self.expected_charge_mb(),
+            not_before_ms: self.not_before_ms(),
+            function,
+        }
+    }
+
+    /// Why an environment is started, and the trace of the request that it is started for.
+    pub(crate) fn start_for(&self, what_for: StartFor) -> (InitializationType, Option<String>) {
+        match what_for {
+            StartFor::Provisioned => (InitializationType::ProvisionedConcurrency, None),
+            StartFor::Request(index) => {
+                let trace_id = self.waiters.borrow().get(index).map(|waiter| waiter.trace_id.clone());
+                (InitializationType::OnDemand, Some(trace_id.unwrap_or_default()))
             }
-        });
-    }
-
-    /// `None` when nobody waits any more by the time it is this start's turn.
-    async fn start(self: &Rc<Self>, trace_id: &str) -> Option<Arrival> {
-        let shard = self.shard.upgrade()?;
-        let _turn = shard.starts.acquire().await.ok()?;
-        if !self.is_awaited() {
-            return None;
         }
-        Some(self.start_environment(&shard, InitializationType::OnDemand, Some(trace_id)).await)
     }
 
-    async fn start_environment(
+    pub(crate) fn start(
         self: &Rc<Self>,
         shard: &Rc<Shard>,
         why: InitializationType,
-        trace_id: Option<&str>,
-    ) -> Arrival {
-        let started = Environment::start(shard, self, why, trace_id).await;
-        if started.is_err() {
-            add(&shard.metrics.start_failures, 1);
-        }
-        started
+        trace_id: Option<String>,
+    ) {
+        Start::begin(shard, self, why).run(trace_id);
+    }
+
+    /// Takes those that are refused out of the queue.
+    pub(crate) fn take_waiters(&self, refused: &[&Refusal]) -> Vec<(Waiter, ThrottleReason)> {
+        let mut waiters = self.waiters.borrow_mut();
+        let mut latest_first = refused.to_vec();
+        latest_first.sort_by_key(|refusal| std::cmp::Reverse(refusal.request));
+        latest_first
+            .into_iter()
+            .filter_map(|refusal| Some((waiters.remove(refusal.request)?, refusal.reason)))
+            .collect()
     }
 
     /// Keeps this many environments from now on: starts what is missing; what is too many goes when it is idle for long.
@@ -120,73 +163,59 @@ impl Pool {
     }
 
     fn provision_missing(self: &Rc<Self>) {
-        let there = self.alive.get() + self.provisioning.get();
-        for _ in there..self.provisioned.get() {
-            self.provisioning.set(self.provisioning.get() + 1);
-            let pool = Rc::clone(self);
-            tokio::task::spawn_local(async move {
-                let started = pool.start_provisioned().await;
-                pool.provisioning.set(pool.provisioning.get() - 1);
-                match started {
-                    Some(Ok(environment)) if environment.is_stopped() => {
-                        pool.note_provisioned(Some(INIT_FAILURE))
-                    }
-                    Some(Ok(environment)) => pool.release(environment),
-                    Some(Err(fault)) => {
-                        tracing::error!(function = %pool.key.name, ?fault, "an environment could not be provisioned");
-                        pool.note_provisioned(Some(INIT_FAILURE));
-                    }
-                    None => {}
-                }
-                pool.note_provisioned(None);
-            });
+        if let Some(shard) = self.shard.upgrade().filter(|_| self.unprovisioned() > 0) {
+            shard.wants(self);
+            shard.schedule_soon();
+            shard.sweep_soon();
         }
     }
 
-    /// `None` when it is no longer wanted by the time it is this start's turn.
-    async fn start_provisioned(self: &Rc<Self>) -> Option<Arrival> {
-        let shard = self.shard.upgrade()?;
-        let _turn = shard.starts.acquire().await.ok()?;
-        if self.retired.get() || self.alive.get() >= self.provisioned.get() {
-            return None;
+    /// To be started, and not yet begun. None after a failure: it stays until something else is asked for.
+    fn unprovisioned(&self) -> usize {
+        let missing = self.provisioned.get().saturating_sub(self.environments.get());
+        if missing == 0 || self.retired.get() {
+            return 0;
         }
-        Some(self.start_environment(&shard, InitializationType::ProvisionedConcurrency, None).await)
+        let failed = self.shard.upgrade().is_none_or(|shard| shard.board.has_failed(self.deployment.id));
+        if failed { 0 } else { missing }
     }
 
     /// Tells whoever shows it how many there are. A failure stays until something else is asked for.
-    fn note_provisioned(&self, failure: Option<&'static str>) {
+    pub(crate) fn note_provisioned(&self, failure: Option<&'static str>) {
+        if self.provisioned.get() == 0 && failure.is_none() {
+            return;
+        }
         if let Some(shard) = self.shard.upgrade() {
-            let count = self.alive.get().min(self.provisioned.get());
+            let under_way = self.under_way.get() + self.provisioning.get();
+            let count = self.environments.get().saturating_sub(under_way).min(self.provisioned.get());
             shard.board.note(self.deployment.id, self.provisioned.get(), count, failure);
         }
     }
 
-    pub(crate) fn environment_made(&self) {
-        self.alive.set(self.alive.get() + 1);
-    }
-
-    /// An environment is gone; one that was provisioned is replaced.
+    /// An environment is gone; one that was provisioned is replaced, and its memory may be what somebody waits for.
     pub(crate) fn environment_gone(self: &Rc<Self>) {
-        self.alive.set(self.alive.get() - 1);
-        if self.provisioned.get() == 0 || self.retired.get() {
-            return;
-        }
-        self.note_provisioned(None);
-        let failed = self.shard.upgrade().is_none_or(|shard| shard.board.has_failed(self.deployment.id));
-        if !failed {
+        if self.provisioned.get() > 0 && !self.retired.get() {
+            self.note_provisioned(None);
             self.provision_missing();
         }
+        if let Some(shard) = self.shard.upgrade() {
+            shard.schedule_soon();
+        }
     }
 
-    /// Whether an idle environment may go without leaving fewer than are provisioned.
-    pub(crate) fn has_more_than_provisioned(&self) -> bool {
-        self.alive.get() > self.provisioned.get()
+    /// How many may go without leaving fewer than are provisioned.
+    pub(crate) fn spare(&self) -> usize {
+        self.environments.get().saturating_sub(self.provisioned.get())
     }
 
-    fn is_awaited(&self) -> bool {
-        let mut waiters = self.waiters.borrow_mut();
-        waiters.retain(|waiter| !waiter.is_closed());
-        !waiters.is_empty()
+    /// Whether one whose processes have ended is to be replaced at once, and not when the next request comes.
+    pub(crate) fn replaces(&self) -> bool {
+        self.provisioned.get() > 0 && self.spare() == 0 && !self.retired.get()
+    }
+
+    /// The idle ones, those that were used least recently first.
+    pub(crate) fn idle(&self) -> Vec<Rc<Environment>> {
+        self.idle.borrow().clone()
     }
 
     /// Keeps an environment that has answered, until it is released or its deployment is no longer current.
@@ -197,13 +226,16 @@ impl Pool {
     }
 
     /// Gives an environment to who waits longest, or keeps it, or lets it go when the deployment is no longer current.
-    pub(crate) fn release(&self, environment: Rc<Environment>) {
+    pub(crate) fn release(self: &Rc<Self>, environment: Rc<Environment>) {
         self.returning.borrow_mut().retain(|returning| !Rc::ptr_eq(returning, &environment));
+        if environment.is_lost() {
+            return self.lost(environment);
+        }
         let mut arrival = Ok(environment);
         while let Some(waiter) = self.next_waiter() {
-            match waiter.send(arrival) {
-                Ok(()) => return,
-                Err(back) => arrival = back,
+            match waiter.give(arrival) {
+                None => return,
+                Some(back) => arrival = back,
             }
         }
         if let Ok(environment) = arrival
@@ -213,27 +245,44 @@ impl Pool {
             self.idle.borrow_mut().push(environment);
             if let Some(shard) = self.shard.upgrade() {
                 shard.sweep_soon();
+                // It may make room for another.
+                shard.schedule_soon();
             }
         }
     }
 
-    fn next_waiter(&self) -> Option<oneshot::Sender<Arrival>> {
+    /// Its sandbox has gone under it. Whoever it was meant for gets another.
+    fn lost(self: &Rc<Self>, environment: Rc<Environment>) {
+        drop(environment);
+        if let Some(shard) = self.shard.upgrade() {
+            add(&shard.metrics.start_failures, 1);
+            shard.wants(self);
+            shard.schedule_soon();
+        }
+    }
+
+    fn next_waiter(&self) -> Option<Waiter> {
         self.waiters.borrow_mut().pop_front()
     }
 
-    fn fail_one(&self, fault: Fault) {
+    pub(crate) fn fail_one(&self, fault: Fault) {
         let mut arrival = Err(fault);
         while let Some(waiter) = self.next_waiter() {
-            match waiter.send(arrival) {
-                Ok(()) => return,
-                Err(back) => arrival = back,
+            match waiter.give(arrival) {
+                None => return,
+                Some(back) => arrival = back,
             }
         }
     }
 
     /// Takes an idle environment out of the stack.
     pub(crate) fn forget(&self, environment: &Environment) {
-        self.idle.borrow_mut().retain(|idle| !std::ptr::eq(Rc::as_ptr(idle), environment));
+        let mut idle = self.idle.borrow_mut();
+        let place = idle.iter().position(|idle| std::ptr::eq(Rc::as_ptr(idle), environment));
+        let taken = place.map(|place| idle.remove(place));
+        // Its end may look at the stack.
+        drop(idle);
+        drop(taken);
     }
 
     /// No new requests come here; what is idle goes now, and what has answered.
@@ -246,5 +295,50 @@ impl Pool {
         }
         let done = (self.idle.take(), self.returning.take());
         drop(done);
+    }
+
+    /// What the next environment is charged for memory.
+    pub(crate) fn expected_charge_mb(&self) -> u64 {
+        self.charge.get().expected_mb()
+    }
+
+    pub(crate) fn has_known_charge(&self) -> bool {
+        self.charge.get().is_known()
+    }
+
+    /// One of its environments holds this much; returns what it is charged.
+    pub(crate) fn seen(&self, bytes: u64) -> u64 {
+        let mut charge = self.charge.get();
+        let charged = charge.seen(bytes);
+        self.charge.set(charge);
+        charged
+    }
+
+    /// A process of the deployment has ended by itself, or did not get through its init.
+    pub(crate) fn crashed(&self) {
+        if let Some(shard) = self.shard.upgrade() {
+            let mut crashes = self.crashes.get().unwrap_or_default();
+            crashes.crashed(shard.now_ms());
+            self.crashes.set(Some(crashes));
+        }
+    }
+
+    /// It works.
+    pub(crate) fn answered(&self) {
+        self.crashes.set(None);
+    }
+
+    /// Waits until it may be started again.
+    pub(crate) async fn crash_loop_over(&self) {
+        let wait_ms =
+            self.shard.upgrade().map_or(0, |shard| self.not_before_ms().saturating_sub(shard.now_ms()));
+        if wait_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        }
+    }
+
+    /// When it may be started again.
+    pub(crate) fn not_before_ms(&self) -> u64 {
+        self.crashes.get().map_or(0, |crashes| crashes.not_before_ms())
     }
 }

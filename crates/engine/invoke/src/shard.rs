@@ -13,20 +13,22 @@ use lambent_ports::code::CodeStore;
 use lambent_ports::runtime_api::RuntimeFront;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::{ParkedCount, SandboxHost};
-use tokio::sync::{Semaphore, mpsc};
+use lambent_scale::ScalingRate;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
 use crate::environment::Environment;
 use crate::log::{LogPipeline, Logs};
+use crate::memory::MemoryAccount;
 use crate::metrics::InvokeMetrics;
 use crate::parking::Parking;
 use crate::pool::Pool;
 use crate::provisioned::ProvisionedBoard;
 use crate::table::FunctionTable;
 
-/// How often idle environments are looked at. Nothing runs while there are none.
-const SWEEP_EVERY: Duration = Duration::from_millis(250);
+/// The first look after something has become idle or waits.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
 
 /// What an operator can set.
 #[derive(Clone, Debug)]
@@ -36,6 +38,12 @@ pub struct Options {
     /// Sandboxes being started at the same time. More than a few per core only makes each slower, and their inits
     /// run into the init phase's limit.
     pub concurrent_starts: usize,
+    /// Memory of all environments, MiB; without it, what is free when the shard is made.
+    pub memory_mb: Option<u64>,
+    /// Requests that may wait for memory at the same time.
+    pub memory_queue: usize,
+    /// Environments that a function may gain in ten seconds; 0 is any number.
+    pub scaling_rate: u32,
     /// How long an environment may stay idle before it is destroyed.
     pub keep_alive: Duration,
     /// How long an environment stays idle before its processes are stopped from running.
@@ -84,14 +92,26 @@ pub struct Shard {
     pub(crate) board: Arc<ProvisionedBoard>,
     pub(crate) options: Options,
     pub(crate) admission: Rc<Admission>,
-    pub(crate) starts: Semaphore,
+    pub(crate) memory: MemoryAccount,
+    /// The shard's times are counted from here.
+    pub(crate) began: Instant,
+    /// Environments being started.
+    pub(crate) starting: Cell<usize>,
+    /// Those that may want environments.
+    pub(crate) wanting: RefCell<Vec<Rc<Pool>>>,
+    /// A decision is on its way.
+    pub(crate) scheduling: Cell<bool>,
+    /// What each function has used of its scaling rate.
+    pub(crate) rates: RefCell<HashMap<FunctionKey, ScalingRate>>,
+    /// Under the worth of what is used now ([`lambent_scale::Worth`]).
+    pub(crate) floor: Cell<f64>,
     parking: Parking,
     /// Of every deployment that environments were started for, by the deployment's id.
-    pools: RefCell<HashMap<RevisionId, Rc<Pool>>>,
+    pub(crate) pools: RefCell<HashMap<RevisionId, Rc<Pool>>>,
     /// Which pools a function has.
     pools_of: RefCell<HashMap<FunctionKey, Vec<RevisionId>>>,
     /// Environments that are alive, for the sweep; dead ones are forgotten by it.
-    environments: RefCell<Vec<Weak<Environment>>>,
+    pub(crate) environments: RefCell<Vec<Weak<Environment>>>,
     sweeping: Cell<bool>,
 }
 
@@ -100,6 +120,7 @@ impl Shard {
     pub fn new(parts: ShardParts) -> Rc<Self> {
         let (sender, changed) = mpsc::unbounded_channel();
         parts.table.notify(sender);
+        let memory = MemoryAccount::new(&*parts.sandboxes, parts.options.memory_mb);
         let shard = Rc::new(Shard {
             table: parts.table,
             sandboxes: parts.sandboxes,
@@ -112,7 +133,13 @@ impl Shard {
             metrics: parts.metrics,
             board: parts.board,
             admission: Admission::new(parts.options.account_concurrency),
-            starts: Semaphore::new(parts.options.concurrent_starts),
+            memory,
+            began: Instant::now(),
+            starting: Cell::new(0),
+            wanting: RefCell::default(),
+            scheduling: Cell::new(false),
+            rates: RefCell::default(),
+            floor: Cell::new(0.0),
             parking: Parking::new(parts.options.parked),
             options: parts.options,
             pools: RefCell::default(),
@@ -141,6 +168,7 @@ impl Shard {
     /// Lets every environment go. Sandboxes are destroyed in the background, logs are closed behind what was printed.
     pub fn close(&self) {
         self.pools_of.take();
+        self.wanting.take();
         for (_, pool) in self.pools.take() {
             pool.retire();
         }
@@ -209,34 +237,16 @@ impl Shard {
         }
         let shard = Rc::downgrade(self);
         tokio::task::spawn_local(async move {
+            let mut pause = FIRST_LOOK;
             loop {
-                tokio::time::sleep(SWEEP_EVERY).await;
+                tokio::time::sleep(pause).await;
                 let Some(shard) = shard.upgrade() else { return };
-                if !shard.sweep(Instant::now()) {
-                    shard.sweeping.set(false);
-                    return;
+                match shard.sweep() {
+                    Some(again_ms) => pause = Duration::from_millis(again_ms),
+                    None => return shard.sweeping.set(false),
                 }
             }
         });
-    }
-
-    /// `false` when nothing needs another look soon.
-    fn sweep(&self, now: Instant) -> bool {
-        self.environments.borrow_mut().retain(|environment| environment.strong_count() > 0);
-        let environments: Vec<_> = self.environments.borrow().iter().filter_map(Weak::upgrade).collect();
-        for environment in &environments {
-            environment.stop_if_hung(now);
-            let Some(idle_since) = environment.idle_since() else {
-                continue;
-            };
-            let idle = now.duration_since(idle_since);
-            if idle >= self.options.keep_alive && environment.pool.has_more_than_provisioned() {
-                environment.discard_idle();
-            } else if idle >= self.options.freeze_after {
-                environment.freeze();
-            }
-        }
-        !environments.is_empty()
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, ValueEnum};
 use lambent_delivery::decide::RETRY_BASE_MS;
+use lambent_domain::limits::{MEMORY_QUEUE, SCALING_RATE};
 use lambent_kit::sigv4::Credentials;
 use lambent_s3_source::S3Options;
 
@@ -62,6 +63,17 @@ pub struct ServeOptions {
     /// Environments that start at the same time; 0 means four per core
     #[arg(long, env = "LAMBENT_CONCURRENT_STARTS", default_value_t = 0, value_name = "COUNT")]
     pub concurrent_starts: usize,
+    /// Environments that one function may gain in 10 seconds; more are refused with 429. 0 is any number
+    #[arg(long, env = "LAMBENT_SCALING_RATE", default_value_t = SCALING_RATE, value_name = "COUNT")]
+    pub scaling_rate: u32,
+    /// Memory of all environments, MiB, as they have been seen to use it; beyond it idle ones make room, then requests wait.
+    /// 0 means what the host, or this server's control group, has free at the start without a twentieth. What is left free
+    /// while it runs counts in either case
+    #[arg(long, env = "LAMBENT_ENVIRONMENTS_MAX_MB", default_value_t = 0, value_name = "MIB")]
+    pub environments_max_mb: u64,
+    /// Requests that may wait for memory, each for 10 seconds; the others are refused with 429
+    #[arg(long, env = "LAMBENT_MEMORY_QUEUE", default_value_t = MEMORY_QUEUE, value_name = "COUNT")]
+    pub memory_queue: usize,
     /// Seconds after which an idle environment is ended
     #[arg(long, env = "LAMBENT_KEEP_ALIVE_S", default_value_t = 600, value_name = "SECONDS")]
     pub keep_alive_s: u64,

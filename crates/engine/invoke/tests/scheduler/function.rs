@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use lambent_domain::{Configuration, Deployment, Function, FunctionKey, RevisionId, Secrets};
+use lambent_domain::scaling::Provisioned;
+use lambent_domain::{
+    Configuration, Deployment, Function, FunctionKey, Qualifier, RevisionId, Secrets, TimestampMs,
+};
 use lambent_ports::suites::store as suite;
 
 pub const TIMEOUT_S: u32 = 3;
@@ -41,5 +44,12 @@ pub fn with_variable(name: &str, number: u8, variable: &str) -> Arc<Function> {
     let deployed = function.latest.deployed.as_deref().unwrap();
     let configuration = Arc::clone(&function.latest.configuration);
     function.latest.deployed = Some(Arc::new(Deployment { configuration, ..Deployment::clone(deployed) }));
+    Arc::new(function)
+}
+
+/// The same with provisioned concurrency for what it has. AWS has it for published versions only; here it makes no difference.
+pub fn provisioned(name: &str, number: u8, requested: u32) -> Arc<Function> {
+    let mut function = Function::clone(&function(name, number));
+    function.provisioned.insert(Qualifier::Latest, Provisioned { requested, modified: TimestampMs(0) });
     Arc::new(function)
 }

@@ -5,6 +5,7 @@
 mod function;
 mod random;
 mod runtime;
+mod scale;
 mod world;
 
 use std::time::Duration;
@@ -100,12 +101,16 @@ async fn as_many_environments_as_requests_and_one_request_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn starts_at_the_same_time_are_bounded() {
+async fn starts_at_the_same_time_are_bounded_and_one_function_leaves_a_turn() {
     in_world(50, async |world| {
-        let calls: Vec<_> = (0..6).map(|_| world.invoke("f")).collect();
+        world.put(&function("g", 2));
+        let mut calls: Vec<_> = (0..6).map(|_| world.invoke("f")).collect();
+        settle().await;
+        assert_eq!(world.host.created(), 3);
+        calls.extend((0..2).map(|_| world.invoke("g")));
         settle().await;
         assert_eq!(world.host.created(), 4, "as many as the option says");
-        for index in 0..6 {
+        for index in 0..8 {
             settle().await;
             world.runtime(index).poll().unwrap();
         }
@@ -123,7 +128,7 @@ async fn starts_at_the_same_time_are_bounded() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_started_for_who_has_hung_up_before_its_turn() {
     in_world(50, async |world| {
-        let mut calls: Vec<_> = (0..5).map(|_| world.invoke("f")).collect();
+        let mut calls: Vec<_> = (0..4).map(|_| world.invoke("f")).collect();
         settle().await;
         calls.pop().unwrap().task.abort();
         for runtime in world.runtimes() {
@@ -136,7 +141,7 @@ async fn nothing_is_started_for_who_has_hung_up_before_its_turn() {
         for call in calls {
             call.answered().await;
         }
-        assert_eq!(world.host.created(), 4);
+        assert_eq!(world.host.created(), 3);
     })
     .await;
 }

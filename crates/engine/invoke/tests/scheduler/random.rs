@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use lambent_domain::Fault;
+use lambent_invoke::Options;
 
 use crate::function::function;
-use crate::world::{Call, World, in_world, pass, settle};
+use crate::world::{Call, World, in_world, in_world_with, pass, settle};
 
 const STEPS: usize = 300;
 const CONCURRENCY: u32 = 6;
@@ -27,6 +28,19 @@ impl Numbers {
 async fn any_schedule_ends_where_it_began() {
     for seed in 0..40 {
         in_world(CONCURRENCY, async |world| schedule(world, seed).await).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_any_schedule_on_a_full_host() {
+    for seed in 100..140 {
+        let set = |options: &mut Options| {
+            options.account_concurrency = CONCURRENCY;
+            // Each is charged 32 MiB once it has been seen.
+            options.memory_mb = Some(100);
+            options.scaling_rate = 40;
+        };
+        in_world_with(set, async |world| schedule(world, seed).await).await;
     }
 }
 
@@ -54,7 +68,8 @@ async fn schedule(world: &World, seed: u64) {
     }
     // From here on every runtime behaves.
     for _ in 0..100 {
-        settle().await;
+        // Who waits for memory, or for a crash loop to be over, waits for seconds.
+        pass(Duration::from_millis(250)).await;
         for runtime in world.runtimes() {
             match runtime.running() {
                 Some(_) => runtime.answer(),
@@ -75,11 +90,12 @@ fn do_something(world: &World, numbers: &mut Numbers) {
         return;
     }
     let runtime = &runtimes[numbers.below(runtimes.len())];
-    match (runtime.running(), numbers.below(6)) {
-        (_, 0) => world.host.run_out_of_memory(&runtime.id),
-        (Some(_), 1) => runtime.fail(),
-        (Some(_), 2) => runtime.answer_only(),
-        (Some(_), 3) => {}
+    match (runtime.running(), numbers.below(12)) {
+        (_, 0..2) => world.host.run_out_of_memory(&runtime.id),
+        (_, 6) => world.host.lose(&runtime.id),
+        (Some(_), 2) => runtime.fail(),
+        (Some(_), 3) => runtime.answer_only(),
+        (Some(_), 4 | 5) => {}
         (Some(_), _) => runtime.answer(),
         // Refused when its process has gone.
         (None, _) => drop(runtime.poll()),

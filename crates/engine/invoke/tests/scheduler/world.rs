@@ -45,10 +45,26 @@ pub struct World {
 
 /// Runs a test in a world with one function, `f`, and this much concurrency.
 pub async fn in_world<T>(concurrency: u32, test: impl AsyncFnOnce(&World) -> T) -> T {
+    in_world_with(|options| options.account_concurrency = concurrency, test).await
+}
+
+/// The same with other settings.
+pub async fn in_world_with<T>(set: impl FnOnce(&mut Options), test: impl AsyncFnOnce(&World) -> T) -> T {
+    let mut options = Options {
+        account_concurrency: 1_000,
+        concurrent_starts: 4,
+        memory_mb: None,
+        memory_queue: 2,
+        scaling_rate: 0,
+        keep_alive: KEEP_ALIVE,
+        freeze_after: FREEZE_AFTER,
+        parked: ParkedCount { floor: 1, ceiling: 1 },
+    };
+    set(&mut options);
     let local = LocalSet::new();
     local
         .run_until(async {
-            let world = World::new(concurrency);
+            let world = World::new(options);
             world.put(&function("f", 1));
             let result = test(&world).await;
             world.end().await;
@@ -58,7 +74,7 @@ pub async fn in_world<T>(concurrency: u32, test: impl AsyncFnOnce(&World) -> T) 
 }
 
 impl World {
-    fn new(concurrency: u32) -> Self {
+    fn new(options: Options) -> Self {
         let host = FakeHost::new().with("/runtime", lambent_sandbox_fake::FakeProcess::hang);
         let front = Rc::new(Front { host: host.clone(), runtimes: RefCell::default() });
         let (table, metrics) = (Arc::new(FunctionTable::default()), Arc::new(InvokeMetrics::default()));
@@ -77,13 +93,7 @@ impl World {
             random: Arc::new(Counter(AtomicU64::new(1))),
             metrics: Arc::clone(&metrics),
             board: Arc::default(),
-            options: Options {
-                account_concurrency: concurrency,
-                concurrent_starts: 4,
-                keep_alive: KEEP_ALIVE,
-                freeze_after: FREEZE_AFTER,
-                parked: ParkedCount { floor: 1, ceiling: 1 },
-            },
+            options,
         });
         World { host, shard, metrics, table, front, log, sink, next: Cell::new(1) }
     }
