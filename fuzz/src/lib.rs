@@ -4,6 +4,7 @@
 //! stored corpus and a short run of seeded mutations of it. Whatever libFuzzer finds goes into `corpus/<target>/`.
 
 pub mod codecs;
+pub mod event_pattern;
 pub mod filter_pattern;
 pub mod mutate;
 pub mod names;
@@ -26,6 +27,7 @@ pub struct Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     Target { name: "codecs", run: codecs::run, mutations: 4_000 },
+    Target { name: "event_pattern", run: event_pattern::run, mutations: 6_000 },
     Target { name: "filter_pattern", run: filter_pattern::run, mutations: 6_000 },
     Target { name: "names", run: names::run, mutations: 10_000 },
     Target { name: "package", run: package::run, mutations: 1_500 },

@@ -1,6 +1,7 @@
 //! Event sources: which there are, which parameters each takes (`facts` 5.1), and AWS's words for the rest.
 
 use lambent_domain::Fault;
+use lambent_event_pattern::Pattern;
 use lambent_wire::lambda::operations::create_event_source_mapping::CreateEventSourceMappingRequest;
 use lambent_wire::lambda::types::FilterCriteria;
 
@@ -180,12 +181,12 @@ fn check_batch(kind: Kind, request: &CreateEventSourceMappingRequest) -> Result<
     }
 }
 
-/// A pattern is a JSON object; AWS has one text for whatever else is wrong with it.
+/// AWS has one text for whatever is wrong with a pattern.
 fn check_filters(criteria: Option<&FilterCriteria>) -> Result<(), Fault> {
     let filters = criteria.and_then(|criteria| criteria.filters.as_ref());
     let patterns = filters.into_iter().flatten().filter_map(|filter| filter.pattern.as_deref());
     for pattern in patterns {
-        if !matches!(serde_json::from_str(pattern), Ok(serde_json::Value::Object(_))) {
+        if Pattern::compile(pattern).is_err() {
             return Err(Fault::InvalidParameter("Invalid filter pattern definition.".into()));
         }
     }
@@ -272,14 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_json_objects() {
+    fn filters_are_event_patterns() {
         let with = |pattern: &str| {
             let filter = Filter { pattern: Some(pattern.into()) };
             let criteria = FilterCriteria { filters: Some(vec![filter]) };
             check_filters(Some(&criteria))
         };
         assert_eq!(with(r#"{"body": ["x"]}"#), Ok(()));
-        for wrong in ["", "[]", "{", "\"body\""] {
+        for wrong in ["", "[]", "{", "\"body\"", r#"{"body": "x"}"#, r#"{"body": [{"like": "x"}]}"#] {
             assert_eq!(
                 with(wrong),
                 Err(Fault::InvalidParameter("Invalid filter pattern definition.".into()))
