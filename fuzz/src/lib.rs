@@ -12,6 +12,7 @@ pub mod package;
 pub mod requests;
 pub mod router;
 pub mod runtime_api;
+pub mod schedule_expression;
 
 /// A target: its name, which is that of its corpus, and what it does with bytes.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "requests", run: requests::run, mutations: 6_000 },
     Target { name: "router", run: router::run, mutations: 6_000 },
     Target { name: "runtime_api", run: runtime_api::run, mutations: 6_000 },
+    Target { name: "schedule_expression", run: schedule_expression::run, mutations: 3_000 },
 ];
 
 /// Runs the target of that name.

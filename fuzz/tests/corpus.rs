@@ -65,7 +65,9 @@ macro_rules! targets {
     };
 }
 
-targets!(codecs, event_pattern, filter_pattern, names, package, requests, router, runtime_api);
+targets!(
+    codecs, event_pattern, filter_pattern, names, package, requests, router, runtime_api, schedule_expression
+);
 
 #[test]
 fn mutations_are_the_same_for_the_same_seed_and_different_for_another() {
