@@ -52,8 +52,9 @@ fuzz: ## Look for inputs that break a parser, FUZZ_SECONDS for each (nightly)
 
 bench: tools ## Times of invokes and starts, beside the floors
 	$(CARGO) build --release --package lambent
-	target/release/lambent runtime install python3.12 provided.al2023
+	target/release/lambent runtime install python3.12 nodejs20.x provided.al2023
 	$(PYTHON) benches/bench.py target/release/lambent
+	$(PYTHON) benches/scale.py target/release/lambent
 	$(PYTHON) benches/control.py target/release/lambent
 	$(PYTHON) benches/events.py target/release/lambent
 	$(PYTHON) benches/queues.py target/release/lambent

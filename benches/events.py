@@ -35,7 +35,7 @@ def sync_floor(directory):
 
 def figures(server):
     page = urllib.request.urlopen("http://%s:%d/_lambent/metrics" % server.address).read().decode()
-    return {line.split()[0]: int(line.split()[1]) for line in page.splitlines() if not line.startswith("#")}
+    return {line.split()[0]: float(line.split()[1]) for line in page.splitlines() if not line.startswith("#")}
 
 
 def drained(server, until):

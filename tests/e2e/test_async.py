@@ -38,7 +38,7 @@ def send(server, name, event, **more):
 
 def figures(server):
     page = urllib.request.urlopen(server.url + "/_lambent/metrics").read().decode()
-    return {line.split()[0]: int(line.split()[1]) for line in page.splitlines() if not line.startswith("#")}
+    return {line.split()[0]: float(line.split()[1]) for line in page.splitlines() if not line.startswith("#")}
 
 
 def heard(server, name, count=1):

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import threading
+import time
 import urllib.request
 
 import botocore.exceptions
@@ -142,3 +143,21 @@ def handler(event, context):
     wait_for(ready, "it is provisioned again")
     assert server.invoke("crasher", Qualifier="1")["Json"] == "provisioned-concurrency"
     assert figures(server)["lambent_cold_starts_total"] == before + 1
+
+
+def test_where_the_time_of_a_cold_start_goes_is_in_the_metrics(own_server):
+    own_server.start()
+    own_server.create("phases", HOLDER)
+    began = time.monotonic()
+    own_server.invoke("phases", {"seconds": 0.2})
+    took = time.monotonic() - began
+    now, spent = figures(own_server), {}
+    for phase in ("admission", "attach", "mount", "environment", "init", "reply"):
+        labelled = 'lambent_cold_start_phase_seconds_%s{phase="' + phase + '"%s}'
+        assert now[labelled % ("count", "")] == now[labelled % ("bucket", ',le="+Inf"')] == 1
+        spent[phase] = now[labelled % ("sum", "")]
+    assert spent["reply"] >= 0.2 and min(spent.values()) >= 0
+    assert sum(spent.values()) <= took
+    # What is warm has no phases.
+    own_server.invoke("phases")
+    assert figures(own_server)['lambent_cold_start_phase_seconds_count{phase="reply"}'] == 1

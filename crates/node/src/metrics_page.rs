@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use lambent_delivery::DeliveryMetrics;
-use lambent_invoke::InvokeMetrics;
+use lambent_invoke::{BOUNDS_US, InvokeMetrics, PHASES};
 use lambent_queue_sqlite::SqliteQueue;
 
 pub(crate) struct MetricsPage {
@@ -59,7 +59,24 @@ impl MetricsPage {
         for (name, help, value) in gauges {
             let _ = writeln!(page, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}");
         }
+        self.phases(&mut page);
         page.push_str("# EOF\n");
         page
+    }
+
+    fn phases(&self, page: &mut String) {
+        const NAME: &str = "lambent_cold_start_phase_seconds";
+        let _ = writeln!(page, "# HELP {NAME} Where the time of a cold start goes.\n# TYPE {NAME} histogram");
+        for (phase, label) in PHASES {
+            let histogram = self.invoke.phases().of(phase);
+            let counts = histogram.cumulative();
+            let bounds = BOUNDS_US.iter().map(|bound| (*bound as f64 / 1e6).to_string());
+            for (bound, count) in bounds.chain(["+Inf".into()]).zip(&counts) {
+                let _ = writeln!(page, "{NAME}_bucket{{phase=\"{label}\",le=\"{bound}\"}} {count}");
+            }
+            let (sum, count) = (histogram.sum_us() as f64 / 1e6, counts.last().unwrap_or(&0));
+            let _ = writeln!(page, "{NAME}_sum{{phase=\"{label}\"}} {sum}");
+            let _ = writeln!(page, "{NAME}_count{{phase=\"{label}\"}} {count}");
+        }
     }
 }

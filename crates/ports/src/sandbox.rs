@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -176,6 +177,9 @@ pub trait Sandbox: Send + Sync {
 
     /// `host:port` for `AWS_LAMBDA_RUNTIME_API`.
     fn runtime_api_address(&self) -> &str;
+
+    /// Of the time that it took to make it, what went into mounting code into a process that waited.
+    fn mounting(&self) -> Duration;
 
     /// Starts the main process. One at a time: stop the previous one first.
     async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError>;

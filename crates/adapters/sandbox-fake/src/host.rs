@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
@@ -271,6 +272,10 @@ impl Sandbox for FakeSandbox {
 
     fn runtime_api_address(&self) -> &str {
         &self.address_text
+    }
+
+    fn mounting(&self) -> Duration {
+        Duration::ZERO
     }
 
     async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError> {

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
@@ -33,8 +34,15 @@ pub struct LauncherOptions {
     pub state_dir: PathBuf,
 }
 
-/// The supervisor's socket, its groups, and the runtime's listener where the sandbox has been waiting.
-type Created = Result<(OwnedFd, Dirs, Option<OwnedFd>), String>;
+/// The listener only where the sandbox has been waiting.
+type Created = Result<NewSandbox, String>;
+
+struct NewSandbox {
+    control: OwnedFd,
+    cgroups: Dirs,
+    listener: Option<OwnedFd>,
+    mounting: Duration,
+}
 
 pub(crate) struct Shared {
     socket: OwnedFd,
@@ -135,9 +143,11 @@ impl Shared {
     fn read(&self, mut buffer: Vec<u8>) {
         while let Ok(Some((message, fds))) = receive::<FromLauncher>(&self.socket, &mut buffer) {
             match message {
-                FromLauncher::Created { id, cgroups } => {
+                FromLauncher::Created { id, cgroups, mounting_us } => {
                     let mut fds = fds.into_iter();
-                    let created = fds.next().map(|control| (control, cgroups, fds.next()));
+                    let mounting = Duration::from_micros(mounting_us);
+                    let (control, listener) = (fds.next(), fds.next());
+                    let created = control.map(|control| NewSandbox { control, cgroups, listener, mounting });
                     self.created(&id, created.ok_or_else(|| "no socket came".to_owned()));
                 }
                 FromLauncher::Failed { id, reason } => {
@@ -234,10 +244,10 @@ impl SandboxHost for LauncherClient {
             lock(&self.shared.creating).clear();
         }
         self.shared.tell(ToLauncher::Create(request));
-        let (control, cgroups, listener) =
+        let NewSandbox { control, cgroups, listener, mounting } =
             created.await.map_err(|_| host("the launcher has ended"))?.map_err(host)?;
-        let sandbox =
-            LinuxSandbox::new(spec.id, Arc::clone(&self.shared), control, Group::new(cgroups, memory_mb))?;
+        let group = Group::new(cgroups, memory_mb);
+        let sandbox = LinuxSandbox::new(spec.id, Arc::clone(&self.shared), control, group, mounting)?;
         match listener {
             Some(listener) => sandbox.is_ready(listener),
             None => sandbox.ready().await?,

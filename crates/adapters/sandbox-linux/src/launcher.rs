@@ -192,15 +192,17 @@ impl Launcher {
         }
         let mut dead = Vec::new();
         let attached = match self.parked.give(&spec, &mut dead) {
-            Some(given) => Ok((given.running, vec![given.control, given.listener])),
-            None => {
-                self.shells.attach(&spec, false, &mut dead).map(|(running, control)| (running, vec![control]))
-            }
+            Some(given) => Ok((given.running, vec![given.control, given.listener], given.mounting_us)),
+            None => self
+                .shells
+                .attach(&spec, false, &mut dead)
+                .map(|(running, control)| (running, vec![control], 0)),
         };
         self.leave(dead);
         match attached {
-            Ok((running, fds)) => {
-                let created = FromLauncher::Created { id: spec.id.clone(), cgroups: running.cgroups.clone() };
+            Ok((running, fds, mounting_us)) => {
+                let (id, cgroups) = (spec.id.clone(), running.cgroups.clone());
+                let created = FromLauncher::Created { id, cgroups, mounting_us };
                 self.children.insert(spec.id, running);
                 self.tell(&created, &fds);
             }

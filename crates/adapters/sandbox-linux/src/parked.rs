@@ -73,6 +73,7 @@ pub(crate) struct Given {
     pub(crate) running: Running,
     pub(crate) control: OwnedFd,
     pub(crate) listener: OwnedFd,
+    pub(crate) mounting_us: u64,
 }
 
 pub(crate) struct ParkedPool {
@@ -215,13 +216,18 @@ impl ParkedPool {
         };
         let Waiting { running, control, fds, .. } = kept.waiting.remove(place)?;
         let (listener, namespace) = fds?;
-        let attached = running.limit(spec).and_then(|()| {
+        let limited = running.limit(spec);
+        let began = Instant::now();
+        let attached = limited.and_then(|()| {
             outside
                 .mount(&namespace, &more.to_vec(), spec.memory_mb)
                 .map_err(|error| format!("late mounts: {error}"))
         });
         match attached {
-            Ok(()) => Some(Given { running, control, listener }),
+            Ok(()) => {
+                let mounting_us = began.elapsed().as_micros() as u64;
+                Some(Given { running, control, listener, mounting_us })
+            }
             Err(reason) => {
                 eprintln!("lambent: a parked sandbox is lost: {reason}");
                 failed.push(running);

@@ -68,6 +68,8 @@ pub(crate) enum FromLauncher {
     Created {
         id: String,
         cgroups: Vec<(String, PathBuf)>,
+        /// What mounting from outside took.
+        mounting_us: u64,
     },
     Failed {
         id: String,

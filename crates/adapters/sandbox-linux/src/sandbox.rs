@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{Exit, Process, ProcessOutput, Sandbox, SandboxError, SandboxUsage, StartTier};
@@ -42,6 +43,7 @@ pub(crate) struct LinuxSandbox {
     address: String,
     reader: AbortHandle,
     first: Mutex<Option<oneshot::Receiver<Answer>>>,
+    mounting: Duration,
 }
 
 impl LinuxSandbox {
@@ -50,6 +52,7 @@ impl LinuxSandbox {
         launcher: Arc<Shared>,
         control: OwnedFd,
         group: Group,
+        mounting: Duration,
     ) -> Result<Self, SandboxError> {
         let stream = std::os::unix::net::UnixStream::from(control);
         stream.set_nonblocking(true).map_err(host)?;
@@ -82,6 +85,7 @@ impl LinuxSandbox {
             address: RUNTIME_API.to_string(),
             reader: reader.abort_handle(),
             first: Mutex::new(Some(first)),
+            mounting,
         })
     }
 
@@ -155,6 +159,10 @@ impl Sandbox for LinuxSandbox {
 
     fn runtime_api_address(&self) -> &str {
         &self.address
+    }
+
+    fn mounting(&self) -> Duration {
+        self.mounting
     }
 
     async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError> {

@@ -31,6 +31,7 @@ use crate::failure::{Failure, ReportStatus};
 use crate::log::{EnvironmentLog, InitPhase, Report};
 use crate::memory::Place;
 use crate::metrics::{add, subtract};
+use crate::phases::Phase as StartPhase;
 use crate::pool::Pool;
 use crate::process_env::{InitializationType, ProcessEnv};
 use crate::run::{Ended, Flight};
@@ -105,7 +106,11 @@ impl Environment {
         let code = unpacked(&*shard.code, &pool.deployment).await?;
         let spec = spec(shard, pool, &runtime, code);
         let command = command(&runtime.command, &spec.mounts, wrapper(&pool.deployment));
+        let making = Instant::now();
         let sandbox: Arc<dyn Sandbox> = Arc::from(shard.sandboxes.create(spec).await.map_err(internal)?);
+        let (made, mounting) = (making.elapsed(), sandbox.mounting());
+        shard.metrics.phases.of(StartPhase::Attach).observe(made.saturating_sub(mounting));
+        shard.metrics.phases.of(StartPhase::Mount).observe(mounting);
         let listener = sandbox
             .take_runtime_listener()
             .ok_or_else(|| Fault::Internal("the sandbox has no runtime listener".into()))?;
@@ -233,6 +238,7 @@ impl Environment {
             state.booting = Some(booted);
             state.epoch
         };
+        let began = Instant::now();
         let output = match self.sandbox.start(process).await {
             Ok(output) => output,
             Err(error @ SandboxError::Exec { .. }) => {
@@ -245,10 +251,16 @@ impl Environment {
         };
         if let Some(shard) = self.shard.upgrade() {
             shard.metrics.started(output.tier);
+            shard.metrics.phases.of(StartPhase::Environment).observe(began.elapsed());
         }
         self.log.attach(output.output);
         self.watch_exit(epoch);
-        first_poll.await.unwrap_or(Err(Failure::Exited(Exit::SandboxGone)))
+        let began = Instant::now();
+        let polled = first_poll.await.unwrap_or(Err(Failure::Exited(Exit::SandboxGone)));
+        if let Some(shard) = self.shard.upgrade().filter(|_| polled.is_ok()) {
+            shard.metrics.phases.of(StartPhase::Init).observe(began.elapsed());
+        }
+        polled
     }
 
     fn watch_exit(self: &Rc<Self>, epoch: u64) {
@@ -356,6 +368,9 @@ impl Environment {
         if let Some(shard) = self.shard.upgrade() {
             add(&shard.metrics.duration_us, duration.as_micros() as u64);
             add(&shard.metrics.errors, u64::from(result.is_err()));
+            if flight.init_ms.is_some() {
+                shard.metrics.phases.of(StartPhase::Reply).observe(duration);
+            }
         }
         let alive = !matches!(
             result,

@@ -12,6 +12,7 @@ pub mod log;
 mod memory;
 mod metrics;
 mod parking;
+mod phases;
 mod pool;
 mod process_env;
 mod provisioned;
@@ -24,6 +25,7 @@ mod trace;
 
 pub use invoker::Invoker;
 pub use metrics::{InvokeMetrics, MetricsSnapshot};
+pub use phases::{BOUNDS_US, Histogram, PHASES, Phases};
 pub use provisioned::ProvisionedBoard;
 pub use shard::{Options, Shard, ShardParts};
 pub use table::FunctionTable;

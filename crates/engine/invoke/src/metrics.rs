@@ -4,11 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lambent_ports::sandbox::StartTier;
 
+use crate::phases::Phases;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Written by the shard and the log pipeline, read by the metrics page.
         #[derive(Debug, Default)]
-        pub struct InvokeMetrics { $(pub(crate) $name: AtomicU64,)* }
+        pub struct InvokeMetrics {
+            $(pub(crate) $name: AtomicU64,)*
+            pub(crate) phases: Phases,
+        }
 
         /// A reading of all counters.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +23,11 @@ macro_rules! counters {
             /// Reads every counter.
             pub fn snapshot(&self) -> MetricsSnapshot {
                 MetricsSnapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+
+            /// Where the time of cold starts went.
+            pub fn phases(&self) -> &Phases {
+                &self.phases
             }
         }
     };

@@ -11,9 +11,11 @@ use lambent_domain::fault::ThrottleReason;
 use lambent_domain::{Deployment, Fault, FunctionKey};
 use lambent_scale::{Charge, CrashLoop, Refusal, StartFor, Wanting};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::environment::Environment;
 use crate::metrics::add;
+use crate::phases::Phase;
 use crate::process_env::InitializationType;
 use crate::shard::Shard;
 use crate::start::Start;
@@ -24,7 +26,7 @@ type Arrival = Result<Rc<Environment>, Fault>;
 /// A request that found no idle environment.
 pub(crate) struct Waiter {
     sender: oneshot::Sender<Arrival>,
-    since_ms: u64,
+    since: Instant,
     trace_id: String,
 }
 
@@ -94,7 +96,7 @@ impl Pool {
         let arrival = {
             let shard = self.shard.upgrade().ok_or_else(stopping)?;
             let (sender, arrival) = oneshot::channel();
-            let waiter = Waiter { sender, since_ms: shard.now_ms(), trace_id: trace_id.to_owned() };
+            let waiter = Waiter { sender, since: Instant::now(), trace_id: trace_id.to_owned() };
             self.waiters.borrow_mut().push_back(waiter);
             shard.wants(self);
             shard.schedule(crate::schedule::Look::Wanting);
@@ -110,9 +112,10 @@ impl Pool {
         self.waiters.borrow().len() > self.under_way.get() || self.unprovisioned() > 0
     }
 
-    pub(crate) fn observe(&self, function: usize) -> Wanting {
+    pub(crate) fn observe(&self, shard: &Shard, function: usize) -> Wanting {
+        let since = |waiter: &Waiter| shard.ms_at(waiter.since);
         Wanting {
-            waiting_since_ms: self.waiters.borrow().iter().map(|waiter| waiter.since_ms).collect(),
+            waiting_since_ms: self.waiters.borrow().iter().map(since).collect(),
             under_way: self.under_way.get(),
             provisioning: self.provisioning.get(),
             unprovisioned: self.unprovisioned(),
@@ -128,7 +131,12 @@ impl Pool {
         match what_for {
             StartFor::Provisioned => (InitializationType::ProvisionedConcurrency, None),
             StartFor::Request(index) => {
-                let trace_id = self.waiters.borrow().get(index).map(|waiter| waiter.trace_id.clone());
+                let waiters = self.waiters.borrow();
+                let waiter = waiters.get(index);
+                if let (Some(shard), Some(waiter)) = (self.shard.upgrade(), waiter) {
+                    shard.metrics.phases.of(Phase::Admission).observe(waiter.since.elapsed());
+                }
+                let trace_id = waiter.map(|waiter| waiter.trace_id.clone());
                 (InitializationType::OnDemand, Some(trace_id.unwrap_or_default()))
             }
         }

@@ -115,7 +115,7 @@ impl Shard {
                 observed.rates.push(rate.left(now_ms, self.options.scaling_rate));
                 observed.rates.len() - 1
             });
-            observed.wanting.push(pool.observe(function));
+            observed.wanting.push(pool.observe(self, function));
         }
     }
 
