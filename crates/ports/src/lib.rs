@@ -12,6 +12,7 @@ pub mod log_store;
 pub mod logs;
 pub mod message_store;
 pub mod outbound;
+pub mod outbox;
 pub mod presence;
 pub mod queue;
 pub mod runtime_api;
