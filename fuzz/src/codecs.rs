@@ -11,7 +11,7 @@ use lambent_kit::smithy::http_binding::Request;
 use lambent_kit::smithy::{
     Check, Location, Members, Operation, OperationVisitor, Path, Protocol, Refused, Structure,
 };
-use lambent_wire::{lambda, logs, sqs, sts};
+use lambent_wire::{events, lambda, logs, scheduler, sqs, sts};
 use serde_json::Value;
 
 /// Decodes, and what was decoded survives being written and read again. Answers can be written from anything that
@@ -48,6 +48,10 @@ fn probes() -> &'static [(String, Probe)] {
     PROBES.get_or_init(|| {
         let mut probes = Probes { service: "lambda", found: Vec::new() };
         lambda::operations::visit(&mut probes);
+        probes.service = "events";
+        events::operations::visit(&mut probes);
+        probes.service = "scheduler";
+        scheduler::operations::visit(&mut probes);
         probes.service = "logs";
         logs::operations::visit(&mut probes);
         probes.service = "sqs";

@@ -19,7 +19,9 @@ use lambent_kit::clock::{Clock, SystemClock};
 use lambent_kit::random::{Random, SystemRandom};
 use lambent_logs::{Logs, LogsService};
 use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
+use lambent_outbox_sqlite::OutboxSqlite;
 use lambent_ports::api::ApiService;
+use lambent_ports::aws_client::AwsClient;
 use lambent_ports::code::CodeStore;
 use lambent_ports::code_source::CodeSource;
 use lambent_ports::log_store::LogStore;
@@ -47,6 +49,7 @@ use crate::invoke_bridge::bridge;
 use crate::metrics_page::MetricsPage;
 use crate::own_client::OwnClient;
 use crate::own_service::OwnService;
+use crate::scheduling;
 use crate::shard_thread::{self, ShardSetup};
 
 /// How often old log events are dropped.
@@ -70,6 +73,7 @@ pub(crate) struct Opened {
     code: Arc<FsCode>,
     logs: Arc<LogsSqlite>,
     messages: Arc<SqsSqlite>,
+    pub(crate) events: Arc<OutboxSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     scope: Scope,
@@ -142,6 +146,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         code: Arc::new(FsCode::open(dir)?),
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
         messages: SqsSqlite::open(dir)?,
+        events: OutboxSqlite::open(dir, "events")?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
         runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
         clock,
@@ -185,13 +190,14 @@ async fn start(
     };
     let (client, own_invokes) =
         OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random));
-    let services: Vec<Arc<dyn ApiService>> = vec![
+    let mut services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
         Arc::new(LogsService(Arc::clone(&logs))),
         Arc::new(SqsService(queues(opened, stop.clone()))),
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),
     ];
+    services.extend(scheduling::start(opened, &(Arc::clone(&client) as Arc<dyn AwsClient>), &stop).await?);
     client.connect(services.clone());
     let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
     let (invoke, arrivals) = bridge();

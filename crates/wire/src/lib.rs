@@ -1,9 +1,13 @@
 //! AWS's words: types, codecs, routes and errors of each service, generated from `models/`. No behaviour.
 
 #[rustfmt::skip]
+pub mod events;
+#[rustfmt::skip]
 pub mod lambda;
 #[rustfmt::skip]
 pub mod logs;
+#[rustfmt::skip]
+pub mod scheduler;
 #[rustfmt::skip]
 pub mod sqs;
 #[rustfmt::skip]

@@ -83,6 +83,7 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
         return match target.split('.').next() {
             Some("Logs_20140328") => Some("logs"),
             Some("AmazonSQS") => Some("sqs"),
+            Some("AWSEvents") => Some("events"),
             _ => None,
         };
     }
@@ -93,7 +94,7 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
         return Some("sqs");
     }
     if let Some(name) = host(head).and_then(|host| host.split('.').next())
-        && matches!(name, "lambda" | "logs" | "sqs" | "sts")
+        && matches!(name, "events" | "lambda" | "logs" | "scheduler" | "sqs" | "sts")
     {
         return Some(name);
     }
