@@ -11,12 +11,13 @@ use lambent_ports::outbox::Outbox;
 use lambent_targets::{Sender, SenderParts};
 use tokio::sync::watch;
 
+use crate::own_client::OwnClient;
 use crate::server::Opened;
 
 /// The service, with its loops running until `stop` turns true.
 pub(crate) async fn start(
     opened: &Opened,
-    client: &Arc<dyn AwsClient>,
+    client: &Arc<OwnClient>,
     stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<Vec<Arc<dyn ApiService>>> {
     let (outbox, sender) = sender(opened, &opened.events, client).await?;
@@ -37,12 +38,12 @@ pub(crate) async fn start(
 async fn sender(
     opened: &Opened,
     outbox: &Arc<OutboxSqlite>,
-    client: &Arc<dyn AwsClient>,
+    client: &Arc<OwnClient>,
 ) -> anyhow::Result<(Arc<dyn Outbox>, Arc<Sender>)> {
     let outbox = Arc::clone(outbox) as Arc<dyn Outbox>;
     let sender = Sender::new(SenderParts {
         outbox: Arc::clone(&outbox),
-        client: Arc::clone(client),
+        client: Arc::clone(client) as Arc<dyn AwsClient>,
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
     });

@@ -21,7 +21,6 @@ use lambent_logs::{Logs, LogsService};
 use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
 use lambent_outbox_sqlite::OutboxSqlite;
 use lambent_ports::api::ApiService;
-use lambent_ports::aws_client::AwsClient;
 use lambent_ports::code::CodeStore;
 use lambent_ports::code_source::CodeSource;
 use lambent_ports::log_store::LogStore;
@@ -176,8 +175,7 @@ async fn start(
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
     let control = control(options, opened, &links, &board)?;
     control.resume().await;
-    let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
-    tokio::spawn(expire(Arc::clone(&opened.logs)));
+    let logs = logs(opened);
     let own = OwnService {
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         links,
@@ -197,7 +195,7 @@ async fn start(
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),
     ];
-    services.extend(scheduling::start(opened, &(Arc::clone(&client) as Arc<dyn AwsClient>), &stop).await?);
+    services.extend(scheduling::start(opened, &client, &stop).await?);
     client.connect(services.clone());
     let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
     let (invoke, arrivals) = bridge();
@@ -284,6 +282,11 @@ fn shard_parts(
         board,
         options: settings,
     })
+}
+
+fn logs(opened: &Opened) -> Arc<Logs> {
+    tokio::spawn(expire(Arc::clone(&opened.logs)));
+    Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock))
 }
 
 async fn expire(logs: Arc<LogsSqlite>) {

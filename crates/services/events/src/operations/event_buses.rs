@@ -190,7 +190,7 @@ impl Handle<DeleteEventBus> for Events {
             }
             // One that is not there is deleted, too (AWS).
             let known = state.buses.contains_key(&key);
-            Ok((known.then(|| Write::DeleteBus(key)).into_iter().collect(), ()))
+            Ok((known.then_some(Write::DeleteBus(key)).into_iter().collect(), ()))
         })
         .await?;
         Ok(DeleteEventBusResponse::default())
