@@ -14,6 +14,7 @@ pub(crate) fn markdown() -> String {
     let services = [
         ("Lambda", lambda),
         ("EventBridge", lambent_events::REGISTRY.coverage()),
+        ("EventBridge Scheduler", lambent_scheduler::REGISTRY.coverage()),
         ("CloudWatch Logs", lambent_logs::REGISTRY.coverage()),
         ("SQS", lambent_sqs::REGISTRY.coverage()),
         ("STS", lambent_sts::REGISTRY.coverage()),

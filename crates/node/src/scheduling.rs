@@ -1,4 +1,4 @@
-//! EventBridge, wired: its storage, its sender, and what it does without being asked.
+//! EventBridge and its Scheduler, wired: their storage, their senders, and what they do without being asked.
 
 use std::sync::Arc;
 
@@ -8,13 +8,14 @@ use lambent_outbox_sqlite::OutboxSqlite;
 use lambent_ports::api::ApiService;
 use lambent_ports::aws_client::AwsClient;
 use lambent_ports::outbox::Outbox;
+use lambent_scheduler::{Scheduler, SchedulerParts, SchedulerService};
 use lambent_targets::{Sender, SenderParts};
 use tokio::sync::watch;
 
 use crate::own_client::OwnClient;
 use crate::server::Opened;
 
-/// The service, with its loops running until `stop` turns true.
+/// The services, with their loops running until `stop` turns true.
 pub(crate) async fn start(
     opened: &Opened,
     client: &Arc<OwnClient>,
@@ -31,7 +32,17 @@ pub(crate) async fn start(
     tokio::spawn(sender.run(stop.clone()));
     tokio::spawn(Arc::clone(&events).run_schedules(stop.clone()));
     tokio::spawn(Arc::clone(&events).run_replays(stop.clone()));
-    Ok(vec![Arc::new(EventsService(events))])
+    let (outbox, sender) = self::sender(opened, &opened.schedules, client).await?;
+    let parts = SchedulerParts {
+        outbox,
+        sender: Arc::clone(&sender),
+        clock: Arc::clone(&opened.clock),
+        random: Arc::clone(&opened.random),
+    };
+    let scheduler = Scheduler::open(parts).await.map_err(|error| anyhow!("scheduler.sqlite: {error:?}"))?;
+    tokio::spawn(sender.run(stop.clone()));
+    tokio::spawn(Arc::clone(&scheduler).run(stop.clone()));
+    Ok(vec![Arc::new(EventsService(events)), Arc::new(SchedulerService(scheduler))])
 }
 
 /// A sender that has taken up what an earlier server left.
