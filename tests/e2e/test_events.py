@@ -101,7 +101,13 @@ def test_buses_hand_events_on_once(server, events):
     rule(events, "there", {"source": ["hop"]}, {"Arn": arn("events", "event-bus/far"), "RoleArn": ROLE}, EventBusName="near")
     rule(events, "here", {"source": ["hop"]}, {"Arn": target}, {"Arn": arn("events", "event-bus/near"), "RoleArn": ROLE}, EventBusName="far")
     first = put(events, "hop", EventBusName="near")
-    body = json.loads(receive(server, url)[0])
+    # Of a circle, a second event would find more than itself behind the first one.
+    put(events, "hop", {"id": 8}, EventBusName="near")
+    bodies = [json.loads(body) for body in receive(server, url, 2)]
+    put(events, "hop", {"id": 9}, EventBusName="near")
+    bodies += [json.loads(body) for body in receive(server, url)]
+    assert sorted(body["detail"]["id"] for body in bodies) == [7, 8, 9]
+    body = next(body for body in bodies if body["detail"] == {"id": 7})
     assert (body["source"], body["id"] == first, body["detail"]) == ("hop", False, {"id": 7})
     assert refusal(events.delete_event_bus, Name="far") == ("ValidationException", "Event bus can't be deleted since it has rules.")
 
@@ -112,6 +118,19 @@ def test_a_log_group_gets_a_line(server, events):
     put(events, "lines")
     found = wait_for(lambda: server.logs.filter_log_events(logGroupName="/aws/events/lines")["events"], "a line")
     assert json.loads(found[0]["message"])["detail"] == {"id": 7}
+
+
+def test_a_bus_is_a_destination_of_asynchronous_invokes(server, events):
+    server.create("succeeds", "def handler(event, context):\n    return {'did': event['n']}\n")
+    url, target = queue(server, "results")
+    bus = arn("events", "event-bus/default")
+    server.lambda_.put_function_event_invoke_config(FunctionName="succeeds", DestinationConfig={"OnSuccess": {"Destination": bus}})
+    rule(events, "results", {"source": ["lambda"], "detail": {"responsePayload": {"did": [5]}}}, {"Arn": target})
+    server.invoke("succeeds", {"n": 5}, InvocationType="Event")
+    event = json.loads(receive(server, url)[0])
+    function = arn("lambda", "function:succeeds:$LATEST")
+    assert (event["detail-type"], event["resources"]) == ("Lambda Function Invocation Result - Success", [bus, function])
+    assert (event["detail"]["requestPayload"], event["detail"]["responsePayload"]) == ({"n": 5}, {"did": 5})
 
 
 def test_what_a_target_never_takes_is_a_dead_letter(server, events):

@@ -23,6 +23,9 @@ pub struct Dispatch {
     pub accepted_ms: u64,
     /// Where it goes when it is over.
     pub dead_letter: Option<DeadLetter>,
+    /// `X-Amzn-Trace-Id`, for functions and queues.
+    #[serde(default)]
+    pub trace: Option<String>,
 }
 
 /// A call of a service.

@@ -14,3 +14,6 @@ pub use decide::Retries;
 pub use dispatch::{Authority, BusEntry, Call, Codes, DeadLetter, Dispatch, Service};
 pub use request::{Universal, universal};
 pub use sender::{Sender, SenderParts};
+
+/// Header of an event that one bus hands to another, whatever authority it has. Who is not of this server is not believed.
+pub const PASSED_ON: &str = "x-lambent-passed-on";

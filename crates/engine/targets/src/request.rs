@@ -6,7 +6,7 @@ use lambent_ports::aws_client::{Principal, ServiceRequest};
 use serde_json::{Map, Value, json};
 
 use crate::arn::Arn;
-use crate::dispatch::{BusEntry, Call, scope};
+use crate::dispatch::{BusEntry, Call, Dispatch, scope};
 
 /// API calls that a schedule can make here: service and operation as in `arn:aws:scheduler:::aws-sdk:sqs:sendMessage`.
 pub const UNIVERSAL: &[(&str, &str)] =
@@ -30,16 +30,25 @@ pub fn universal(arn: &str) -> Option<Universal> {
 }
 
 /// The requests of a call: the last one is what it is about, those before it may fail.
-pub(crate) fn requests(call: &Call, principal: Principal) -> Option<Vec<ServiceRequest>> {
-    let one = match call {
+pub(crate) fn requests(dispatch: &Dispatch) -> Option<Vec<ServiceRequest>> {
+    let (principal, trace) = (dispatch.authority.principal(), dispatch.trace.as_deref());
+    let one = match &dispatch.call {
         Call::Function { arn, payload } => {
             let scope = Arn::parse(arn)?.scope?;
-            ServiceRequest::invoke(arn, "Event", scope, principal, payload.clone())
+            let invoke = ServiceRequest::invoke(arn, "Event", scope, principal, payload.clone());
+            match trace {
+                Some(trace) => invoke.with_header("x-amzn-trace-id", trace),
+                None => invoke,
+            }
         }
         Call::Queue { arn, body, group } => {
             let mut message = json!({ "MessageBody": body });
             if let Some(group) = group {
                 message["MessageGroupId"] = json!(group);
+            }
+            if let Some(trace) = trace {
+                let header = json!({ "DataType": "String", "StringValue": trace });
+                message["MessageSystemAttributes"] = json!({ "AWSTraceHeader": header });
             }
             send_message(arn, message, principal)?
         }
@@ -80,7 +89,8 @@ fn put_event(arn: &str, entry: &BusEntry, principal: Principal) -> Option<Servic
         event["Time"] = json!(time_s);
     }
     let body = json!({ "Entries": [event] }).to_string();
-    Some(ServiceRequest::json("events", "1.1", "AWSEvents.PutEvents", scope, principal, body))
+    let request = ServiceRequest::json("events", "1.1", "AWSEvents.PutEvents", scope, principal, body);
+    Some(request.with_header(crate::PASSED_ON, "1"))
 }
 
 /// The stream may be there already.
@@ -168,13 +178,24 @@ fn publish(input: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::Retries;
+    use crate::dispatch::Authority;
 
-    fn principal() -> Principal {
-        Principal::Role("arn:aws:iam::123456789012:role/r".into())
+    fn all(call: &Call) -> Vec<ServiceRequest> {
+        let dispatch = Dispatch {
+            target: String::new(),
+            call: call.clone(),
+            authority: Authority::Role("arn:aws:iam::123456789012:role/r".into()),
+            retries: Retries::default(),
+            accepted_ms: 0,
+            dead_letter: None,
+            trace: None,
+        };
+        requests(&dispatch).unwrap()
     }
 
     fn only(call: &Call) -> ServiceRequest {
-        requests(call, principal()).unwrap().pop().unwrap()
+        all(call).pop().unwrap()
     }
 
     #[test]
@@ -200,7 +221,7 @@ mod tests {
             at_ms: 5,
             message: "m".into(),
         };
-        let both = requests(&group, principal()).unwrap();
+        let both = all(&group);
         assert_eq!(both.len(), 2);
         assert!(String::from_utf8_lossy(&both[1].body).contains("\"/aws/events/g\""));
     }

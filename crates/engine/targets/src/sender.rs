@@ -249,7 +249,7 @@ impl Sender {
         if let Call::Broken { code, message } = &dispatch.call {
             return Err(Failure::new(code, message.clone(), false));
         }
-        let requests = requests(&dispatch.call, dispatch.authority.principal());
+        let requests = requests(dispatch);
         let mut requests = requests
             .ok_or_else(|| Failure::new("INVALID_PARAMETER", "the target can't be called".into(), false))?;
         let last = requests.pop();

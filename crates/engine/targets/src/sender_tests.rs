@@ -76,6 +76,7 @@ fn dispatch(max_retries: u32) -> Dispatch {
             attributes: vec![("RULE_ARN".into(), "rule".into())],
             codes: Codes::Rule,
         }),
+        trace: Some("Root=1".into()),
     }
 }
 
@@ -93,7 +94,9 @@ async fn what_was_committed_is_sent_once_when_it_is_due() {
     world.sender.turn().await;
     assert_eq!(world.targets.seen(), [] as [Value; 0], "not yet");
     until_due(&world).await;
-    assert_eq!(world.targets.seen()[0]["MessageBody"], "event");
+    let seen = world.targets.seen();
+    assert_eq!(seen[0]["MessageBody"], "event");
+    assert_eq!(seen[0]["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"], "Root=1");
     assert_eq!(world.sender.next_due_ms(), None);
 }
 

@@ -95,7 +95,8 @@ fn dispatch(matched: &Matched<'_>, target: &Target, arrived: &Arrived<'_>) -> Op
         codes: Codes::Rule,
     });
     let (target, retries) = (target.arn.clone(), target.retries());
-    Some(Dispatch { target, call, authority, retries, accepted_ms: arrived.now_ms, dead_letter })
+    let trace = arrived.event.trace.clone();
+    Some(Dispatch { target, call, authority, retries, accepted_ms: arrived.now_ms, dead_letter, trace })
 }
 
 fn call(

@@ -18,6 +18,8 @@ pub(crate) struct Envelope {
     pub(crate) detail: Box<RawValue>,
     /// Of a replay.
     pub(crate) replay: Option<String>,
+    /// `TraceHeader`: it goes along, and is not in the event.
+    pub(crate) trace: Option<String>,
 }
 
 impl Envelope {
@@ -63,6 +65,7 @@ impl Envelope {
             resources: read.resources,
             detail: read.detail.to_owned(),
             replay: None,
+            trace: None,
         })
     }
 }
@@ -112,6 +115,7 @@ mod tests {
             resources: vec!["r".into()],
             detail: object(" {\"n\": 123456789012345678901234567890.10}").unwrap(),
             replay: None,
+            trace: None,
         };
         assert_eq!(
             event.text(),

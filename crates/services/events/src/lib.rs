@@ -26,7 +26,7 @@ use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::outbox::{Change, Outbox};
-use lambent_targets::Sender;
+use lambent_targets::{PASSED_ON, Sender};
 use lambent_wire::events;
 use lambent_wire::events::operations as op;
 use tokio::sync::Notify;
@@ -141,6 +141,11 @@ impl Events {
     }
 }
 
+tokio::task_local! {
+    /// Whether the request that is being answered comes from another bus.
+    static FROM_A_BUS: bool;
+}
+
 /// EventBridge as a service.
 pub struct EventsService(pub Arc<Events>);
 
@@ -151,7 +156,8 @@ impl ApiService for EventsService {
     }
 
     async fn call(&self, request: ApiRequest) -> http::Response<Bytes> {
-        REGISTRY.answer(Arc::clone(&self.0), request).await
+        let from_a_bus = request.caller.principal.is_some() && request.headers.contains_key(PASSED_ON);
+        FROM_A_BUS.scope(from_a_bus, REGISTRY.answer(Arc::clone(&self.0), request)).await
     }
 }
 

@@ -3,7 +3,6 @@
 //! What was due while no server ran: of each rule the last time, once, unless it is older than an event may become (a day).
 //! That is judgement: AWS's EventBridge is never down, and delivers late within that day.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use tokio::sync::watch;
 use crate::dispatching::{Arrived, sends};
 use crate::event::{Envelope, object};
 use crate::record::{Rule, RuleKey};
-use crate::state::{State, Write};
+use crate::state::Write;
 use crate::{Events, EventsFault};
 
 /// As old as an event may become (AWS documentation).
@@ -34,7 +33,7 @@ impl Rule {
     }
 
     /// When it is due next.
-    fn next_ms(&self) -> Option<u64> {
+    pub(crate) fn next_ms(&self) -> Option<u64> {
         // A rate's first time is one period after the rule was made (judgement).
         self.expression()?.next_ms(self.seen_ms, self.anchor_ms, &Zone::utc())
     }
@@ -46,14 +45,6 @@ impl Rule {
         let next = |after_ms: &u64| expression.next_ms(*after_ms, self.anchor_ms, &Zone::utc());
         let times = std::iter::successors(next(&from_ms), next);
         times.take_while(|at_ms| *at_ms <= now_ms).take(MAX_MISSED).last()
-    }
-}
-
-impl State {
-    /// Rules by when they are due.
-    fn schedule(&self) -> BTreeSet<(u64, RuleKey)> {
-        let rules = self.rules.iter().filter(|(_, rule)| rule.schedule.is_some());
-        rules.filter_map(|(key, rule)| Some((rule.next_ms()?, key.clone()))).collect()
     }
 }
 
@@ -91,7 +82,7 @@ impl Events {
         }
         let _turn = self.turns.lock().await;
         let (mut writes, mut changes) = (Vec::new(), Vec::new());
-        for (_, key) in self.state().schedule().into_iter().take_while(|(at_ms, _)| *at_ms <= now_ms) {
+        for key in self.rules_due(now_ms) {
             let rule = self.state().rule(&key)?;
             if let Some(at_ms) = rule.due_ms(now_ms) {
                 changes.extend(self.fired(&key, &rule, at_ms, now_ms));
@@ -102,8 +93,14 @@ impl Events {
         Ok(self.next_rule_ms())
     }
 
+    fn rules_due(&self, now_ms: u64) -> Vec<RuleKey> {
+        let state = self.state();
+        let due = state.due.iter().take_while(|(at_ms, _)| *at_ms <= now_ms);
+        due.map(|(_, key)| key.clone()).collect()
+    }
+
     fn next_rule_ms(&self) -> Option<u64> {
-        self.state().schedule().first().map(|(at_ms, _)| *at_ms)
+        self.state().due.first().map(|(at_ms, _)| *at_ms)
     }
 
     fn fired(&self, key: &RuleKey, rule: &Rule, at_ms: u64, now_ms: u64) -> Vec<Change> {
@@ -116,6 +113,7 @@ impl Events {
             resources: vec![key.arn()],
             detail: object("{}").unwrap_or_default(),
             replay: None,
+            trace: None,
         };
         let arrived = Arrived { bus: &key.bus, event: &event, now_ms, passed_on: false };
         sends(key, rule, &arrived, &event.text())

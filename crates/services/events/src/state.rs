@@ -1,6 +1,6 @@
 //! Everything that is kept, in memory, with what makes events find their rules; and the way onto the disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) replays: BTreeMap<NameKey, Arc<Replay>>,
     /// Patterns of what is enabled, by bus.
     patterns: HashMap<BusKey, PatternSet<Subscriber>>,
+    /// Rules with a schedule, by when they are due.
+    pub(crate) due: BTreeSet<(u64, RuleKey)>,
 }
 
 /// What a request changes.
@@ -65,10 +67,13 @@ impl State {
             Write::Rule(key, rule) => {
                 let pattern = rule.pattern.as_deref().filter(|_| rule.is_enabled());
                 self.subscribe(&key.bus, Subscriber::Rule(key.name.clone()), pattern)?;
+                self.unschedule(&key);
+                self.due.extend(rule.next_ms().map(|at_ms| (at_ms, key.clone())));
                 self.rules.insert(key, Arc::new(rule));
             }
             Write::DeleteRule(key) => {
                 self.subscribe(&key.bus, Subscriber::Rule(key.name.clone()), None)?;
+                self.unschedule(&key);
                 self.rules.remove(&key);
             }
             Write::Archive(key, archive) => {
@@ -87,6 +92,12 @@ impl State {
             Write::Replay(key, replay) => drop(self.replays.insert(key, Arc::new(replay))),
         }
         Ok(())
+    }
+
+    fn unschedule(&mut self, key: &RuleKey) {
+        if let Some(at_ms) = self.rules.get(key).and_then(|rule| rule.next_ms()) {
+            self.due.remove(&(at_ms, key.clone()));
+        }
     }
 
     fn subscribe(&mut self, bus: &BusKey, who: Subscriber, pattern: Option<&str>) -> Result<(), EventsFault> {

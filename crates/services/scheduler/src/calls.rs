@@ -10,7 +10,6 @@ use crate::record::{Schedule, ScheduleKey, Target};
 pub(crate) struct Occasion<'a> {
     pub(crate) key: &'a ScheduleKey,
     pub(crate) at_ms: u64,
-    pub(crate) now_ms: u64,
     /// Its id.
     pub(crate) execution: String,
 }
@@ -72,8 +71,9 @@ pub(crate) fn dispatch(occasion: &Occasion<'_>, schedule: &Schedule) -> Option<D
         call: call(occasion, target, payload)?,
         authority: Authority::Role(target.role_arn.clone()),
         retries: target.retries(),
-        accepted_ms: occasion.at_ms.max(occasion.now_ms),
+        accepted_ms: occasion.at_ms,
         dead_letter,
+        trace: None,
     })
 }
 

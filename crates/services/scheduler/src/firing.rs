@@ -91,11 +91,14 @@ impl Scheduler {
 
     fn fired(&self, key: &ScheduleKey, schedule: &Schedule, at_ms: u64, now_ms: u64) -> Option<Change> {
         let execution = RequestId::from_random(self.parts.random.bytes16()).to_string();
-        let occasion = Occasion { key, at_ms, now_ms, execution };
+        let occasion = Occasion { key, at_ms, execution };
         let window_ms = u64::from(schedule.window_min.unwrap_or(0)) * 60_000;
         // Anywhere within the window, which begins with the time that was meant.
         let due_ms = at_ms + window_ms.checked_sub(1).map_or(0, |last_ms| self.number() % last_ms.max(1));
-        Some(dispatch(&occasion, schedule)?.send_at(due_ms.max(now_ms)))
+        let mut dispatch = dispatch(&occasion, schedule)?;
+        // Its age counts from when it is tried first.
+        dispatch.accepted_ms = due_ms.max(now_ms);
+        Some(dispatch.send_at(dispatch.accepted_ms))
     }
 
     fn number(&self) -> u64 {

@@ -11,7 +11,7 @@ use lambent_wire::events::operations::put_events::{
 
 use crate::dispatching::Arrived;
 use crate::event::{Envelope, object};
-use crate::{Events, EventsFault, naming};
+use crate::{Events, EventsFault, FROM_A_BUS, naming};
 
 /// All entries together (AWS documentation).
 const MAX_BYTES: usize = 1_048_576;
@@ -38,17 +38,14 @@ impl Handle<PutEvents> for Events {
             ));
         }
         let now_ms = self.parts.clock.now_ms();
-        let from_service = match &context.caller.principal {
-            Some(Principal::Service { name, .. }) => Some(*name),
-            _ => None,
-        };
+        let is_service = matches!(context.caller.principal, Some(Principal::Service { .. }));
+        let passed_on = FROM_A_BUS.try_with(|from_a_bus| *from_a_bus).unwrap_or(false);
         let mut answer = PutEventsResponse { failed_entry_count: Some(0), entries: Some(Vec::new()) };
         let mut changes = Vec::new();
         for entry in input.entries {
             let bus = naming::bus(&context.scope, entry.event_bus_name.as_deref());
-            let told = match self.envelope(entry, &bus.scope, from_service.is_some(), now_ms) {
+            let told = match self.envelope(entry, &bus.scope, is_service || passed_on, now_ms) {
                 Ok(event) => {
-                    let passed_on = from_service == Some("events.amazonaws.com");
                     let arrived = Arrived { bus: &bus, event: &event, now_ms, passed_on };
                     // A bus that is not there has nobody who listens; AWS does not say so either (judgement).
                     changes.extend(self.state().changes_for(&arrived));
@@ -96,6 +93,7 @@ impl Events {
             resources: entry.resources.unwrap_or_default(),
             detail,
             replay: None,
+            trace: entry.trace_header,
         })
     }
 }
