@@ -19,7 +19,7 @@ from queues import quantiles
 
 ROUNDS, RULES, WRITERS = 500, 10_000, 16
 ACCOUNT = "123456789012"
-HANDLER = "import time\ndef handler(event, context):\n    print('LATE %.6f' % (time.time() - event['detail']['sent']))\n"
+HANDLER = "import time\ndef handler(event, context):\n    print('WAITED %.6f' % (time.time() - event['detail']['sent']))\n"
 
 
 def call(connection, target, content_type="application/x-amz-json-1.1", **body):
@@ -73,8 +73,8 @@ def to_a_function(connection):
         lines, token = [], None
         while True:
             more = {"nextToken": token} if token else {}
-            page = call(connection, "Logs_20140328.FilterLogEvents", logGroupName="/aws/lambda/late", filterPattern="LATE", **more)
-            lines += [float(event["message"].split("LATE ")[1]) * 1000 for event in page["events"]]
+            page = call(connection, "Logs_20140328.FilterLogEvents", logGroupName="/aws/lambda/late", filterPattern="WAITED", **more)
+            lines += [float(event["message"].split("WAITED ")[1]) * 1000 for event in page["events"]]
             token = page.get("nextToken")
             if not token:
                 break
