@@ -1,7 +1,6 @@
 //! A server: everything opened, wired and running; and stopped again, in order.
 
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,6 @@ use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::ParkedCount;
 use lambent_ports::store::{ChangeListener, Limits, Store};
 use lambent_queue_sqlite::SqliteQueue;
-use lambent_runtime_front::HttpRuntimeFront;
 use lambent_runtimes::Catalog;
 use lambent_s3_source::S3Source;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
@@ -47,7 +45,7 @@ use crate::invoke_bridge::bridge;
 use crate::metrics_page::MetricsPage;
 use crate::own_client::OwnClient;
 use crate::own_service::OwnService;
-use crate::shard_thread::{self, ShardSetup};
+use crate::shard_thread::{self, MakeParts, ShardSetup};
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -244,7 +242,7 @@ fn shard_parts(
     board: Arc<ProvisionedBoard>,
     metrics: Arc<InvokeMetrics>,
     log: Arc<LogPipeline>,
-) -> Box<dyn FnOnce(Rc<HttpRuntimeFront>) -> ShardParts + Send> {
+) -> MakeParts {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let concurrent_starts =
         if options.concurrent_starts == 0 { 4 * cores } else { options.concurrent_starts };
@@ -265,12 +263,13 @@ fn shard_parts(
     let runtimes = Arc::clone(&opened.runtimes);
     let code = Arc::clone(&opened.code);
     let (clock, random) = (Arc::clone(&opened.clock), Arc::clone(&opened.random));
-    Box::new(move |front| ShardParts {
+    Box::new(move |front, door| ShardParts {
         table,
         sandboxes,
         runtimes,
         code,
         front,
+        door,
         log,
         clock,
         random,

@@ -17,6 +17,7 @@ pub mod queue;
 pub mod runtime_api;
 pub mod runtimes;
 pub mod sandbox;
+pub mod service_door;
 pub mod signatures;
 pub mod store;
 #[cfg(feature = "suites")]

@@ -178,6 +178,12 @@ pub trait Sandbox: Send + Sync {
     /// `host:port` for `AWS_LAMBDA_RUNTIME_API`.
     fn runtime_api_address(&self) -> &str;
 
+    /// As [`Sandbox::take_runtime_listener`], on [`Sandbox::services_address`].
+    fn take_services_listener(&self) -> Option<OwnedFd>;
+
+    /// `host:port` where the function finds AWS services.
+    fn services_address(&self) -> &str;
+
     /// Of the time that it took to make it, what went into mounting code into a process that waited.
     fn mounting(&self) -> Duration;
 

@@ -3,6 +3,8 @@
 use http::request::Parts;
 use lambent_domain::{AccountId, Region, Scope};
 use lambent_ports::api::Caller;
+use lambent_ports::aws_client::Principal;
+use lambent_ports::service_door::Resident;
 
 /// Path prefix of everything that is Lambent's own. No AWS path begins like this: a bucket's name can't start with an
 /// underscore.
@@ -17,6 +19,16 @@ pub struct Identity {
     pub caller: Caller,
     /// Signing name in the credential scope, when the request is signed.
     pub service: Option<String>,
+}
+
+impl Identity {
+    /// A function asks: whatever the request says of its sender, it is in the function's account and on its role's
+    /// authority.
+    pub(crate) fn is_of(&mut self, resident: &Resident) {
+        self.scope.account = resident.account.clone();
+        self.caller.account = resident.account.clone();
+        self.caller.principal = Some(Principal::Role(resident.role.clone()));
+    }
 }
 
 /// Reads the credential scope of a header or presigned signature. Verifying it is another matter.
@@ -196,6 +208,17 @@ mod tests {
         assert_eq!(identity.scope.region.as_str(), "us-west-2");
         assert_eq!(identity.scope.account.as_str(), "123456789012");
         assert_eq!(identity.service.as_deref(), Some("sts"));
+    }
+
+    #[test]
+    fn a_functions_request_is_its_own_whatever_it_says() {
+        let authorization = "AWS4-HMAC-SHA256 Credential=210987654321/20260101/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
+        let mut identity = identify(&head("POST", "/", &[("authorization", authorization)]), &scope());
+        let role = "arn:aws:iam::123456789012:role/r".to_owned();
+        identity.is_of(&Resident { account: scope().account, role: role.clone() });
+        assert_eq!(identity.scope.account.as_str(), "123456789012");
+        assert_eq!(identity.scope.region.as_str(), "eu-west-1");
+        assert_eq!(identity.caller.principal, Some(Principal::Role(role)));
     }
 
     #[test]

@@ -66,6 +66,8 @@ struct FakeSandbox {
     host: Arc<Inner>,
     shared: Arc<Shared>,
     listener: Mutex<Option<TcpListener>>,
+    services: Mutex<Option<TcpListener>>,
+    services_text: String,
     address: SocketAddr,
     address_text: String,
 }
@@ -149,6 +151,9 @@ impl SandboxHost for FakeHost {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(host)?;
         listener.set_nonblocking(true).map_err(host)?;
         let address = listener.local_addr().map_err(host)?;
+        let services = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(host)?;
+        services.set_nonblocking(true).map_err(host)?;
+        let services_text = services.local_addr().map_err(host)?.to_string();
         let id = spec.id.clone();
         let parked = self.inner.parked_for(&spec);
         let state = FakeState { spec, frozen: false, throttled: false, starts: 0, stops: 0 };
@@ -171,6 +176,8 @@ impl SandboxHost for FakeHost {
             host: Arc::clone(&self.inner),
             shared,
             listener: Mutex::new(Some(listener)),
+            services: Mutex::new(Some(services)),
+            services_text,
             address,
             address_text: address.to_string(),
         }))
@@ -272,6 +279,14 @@ impl Sandbox for FakeSandbox {
 
     fn runtime_api_address(&self) -> &str {
         &self.address_text
+    }
+
+    fn take_services_listener(&self) -> Option<OwnedFd> {
+        lock(&self.services).take().map(OwnedFd::from)
+    }
+
+    fn services_address(&self) -> &str {
+        &self.services_text
     }
 
     fn mounting(&self) -> Duration {

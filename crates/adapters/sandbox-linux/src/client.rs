@@ -23,6 +23,7 @@ use crate::protocol::{
     CreateSandbox, FromLauncher, Kind, MAX_MESSAGE_BYTES, Mounts, ToLauncher, receive, send, send_now,
 };
 use crate::sandbox::LinuxSandbox;
+use crate::setup::Listeners;
 use crate::sys;
 
 /// How the launcher is started.
@@ -34,13 +35,13 @@ pub struct LauncherOptions {
     pub state_dir: PathBuf,
 }
 
-/// The listener only where the sandbox has been waiting.
+/// The listeners only where the sandbox has been waiting.
 type Created = Result<NewSandbox, String>;
 
 struct NewSandbox {
     control: OwnedFd,
     cgroups: Dirs,
-    listener: Option<OwnedFd>,
+    listeners: Option<Listeners>,
     mounting: Duration,
 }
 
@@ -146,8 +147,8 @@ impl Shared {
                 FromLauncher::Created { id, cgroups, mounting_us } => {
                     let mut fds = fds.into_iter();
                     let mounting = Duration::from_micros(mounting_us);
-                    let (control, listener) = (fds.next(), fds.next());
-                    let created = control.map(|control| NewSandbox { control, cgroups, listener, mounting });
+                    let (control, listeners) = (fds.next(), Listeners::take(&mut fds));
+                    let created = control.map(|control| NewSandbox { control, cgroups, listeners, mounting });
                     self.created(&id, created.ok_or_else(|| "no socket came".to_owned()));
                 }
                 FromLauncher::Failed { id, reason } => {
@@ -244,12 +245,12 @@ impl SandboxHost for LauncherClient {
             lock(&self.shared.creating).clear();
         }
         self.shared.tell(ToLauncher::Create(request));
-        let NewSandbox { control, cgroups, listener, mounting } =
+        let NewSandbox { control, cgroups, listeners, mounting } =
             created.await.map_err(|_| host("the launcher has ended"))?.map_err(host)?;
         let group = Group::new(cgroups, memory_mb);
         let sandbox = LinuxSandbox::new(spec.id, Arc::clone(&self.shared), control, group, mounting)?;
-        match listener {
-            Some(listener) => sandbox.is_ready(listener),
+        match listeners {
+            Some(listeners) => sandbox.is_ready(listeners),
             None => sandbox.ready().await?,
         }
         Ok(Box::new(sandbox))

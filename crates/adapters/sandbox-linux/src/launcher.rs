@@ -10,6 +10,7 @@ use crate::cgroups::{self, Cgroups, Dirs};
 use crate::parked::ParkedPool;
 use crate::protocol::{CreateSandbox, FromLauncher, MAX_MESSAGE_BYTES, ToLauncher, receive, send};
 use crate::residue::Residue;
+use crate::setup::Listeners;
 use crate::shells::{Running, Shells};
 use crate::sys;
 
@@ -192,7 +193,7 @@ impl Launcher {
         }
         let mut dead = Vec::new();
         let attached = match self.parked.give(&spec, &mut dead) {
-            Some(given) => Ok((given.running, vec![given.control, given.listener], given.mounting_us)),
+            Some(given) => Ok((given.running, fds_of(given.control, given.listeners), given.mounting_us)),
             None => self
                 .shells
                 .attach(&spec, false, &mut dead)
@@ -279,6 +280,10 @@ impl Launcher {
         self.shells.close();
         0
     }
+}
+
+fn fds_of(control: OwnedFd, listeners: Listeners) -> Vec<OwnedFd> {
+    std::iter::once(control).chain(listeners.into_fds()).collect()
 }
 
 /// An ordinary user becomes root in namespaces of its own, and mounts there.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::late_mounts::Outside;
 use crate::protocol::{CreateSandbox, FromSupervisor, Kind, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
-use crate::setup::RUNTIME_API;
+use crate::setup::{Listeners, RUNTIME_API};
 use crate::shells::{BLANK_TMP_MB, Running, Shells};
 
 /// How long more than the floor are kept after they were last too few.
@@ -22,8 +22,8 @@ struct Waiting {
     running: Running,
     begun: Instant,
     control: OwnedFd,
-    /// The runtime's listener and the mount namespace, as soon as the sandbox is made.
-    fds: Option<(OwnedFd, OwnedFd)>,
+    /// The listeners and the mount namespace, as soon as the sandbox is made.
+    fds: Option<(Listeners, OwnedFd)>,
     ready: bool,
 }
 
@@ -72,7 +72,7 @@ impl Demand {
 pub(crate) struct Given {
     pub(crate) running: Running,
     pub(crate) control: OwnedFd,
-    pub(crate) listener: OwnedFd,
+    pub(crate) listeners: Listeners,
     pub(crate) mounting_us: u64,
 }
 
@@ -215,7 +215,7 @@ impl ParkedPool {
             return None;
         };
         let Waiting { running, control, fds, .. } = kept.waiting.remove(place)?;
-        let (listener, namespace) = fds?;
+        let (listeners, namespace) = fds?;
         let limited = running.limit(spec);
         let began = Instant::now();
         let attached = limited.and_then(|()| {
@@ -226,7 +226,7 @@ impl ParkedPool {
         match attached {
             Ok(()) => {
                 let mounting_us = began.elapsed().as_micros() as u64;
-                Some(Given { running, control, listener, mounting_us })
+                Some(Given { running, control, listeners, mounting_us })
             }
             Err(reason) => {
                 eprintln!("lambent: a parked sandbox is lost: {reason}");
@@ -249,7 +249,7 @@ impl Waiting {
         match heard.map_err(|error| error.to_string())? {
             Some((FromSupervisor::Ready, fds)) => {
                 let mut fds = fds.into_iter();
-                self.fds = fds.next().zip(fds.next());
+                self.fds = Listeners::take(&mut fds).zip(fds.next());
                 self.fds
                     .as_ref()
                     .map(drop)

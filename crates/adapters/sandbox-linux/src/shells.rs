@@ -295,7 +295,7 @@ fn be_sandbox(shell: Shell, server: OwnedFd, tmp_open: Option<OwnedFd>) -> ! {
             sys::exit_now(1)
         }
     };
-    let mut fds = vec![attached.listener];
+    let mut fds = Vec::from(attached.listeners.into_fds());
     fds.extend(attached.mount_namespace);
     if send(&server, &FromSupervisor::Ready, &fds).is_err() {
         sys::exit_now(1);

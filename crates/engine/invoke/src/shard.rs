@@ -13,6 +13,7 @@ use lambent_ports::code::CodeStore;
 use lambent_ports::runtime_api::RuntimeFront;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::{ParkedCount, SandboxHost};
+use lambent_ports::service_door::ServiceDoor;
 use lambent_scale::ScalingRate;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -64,6 +65,8 @@ pub struct ShardParts {
     pub code: Arc<dyn CodeStore>,
     /// Serves the Runtime API of each environment.
     pub front: Rc<dyn RuntimeFront>,
+    /// Answers functions' requests to AWS services.
+    pub door: Rc<dyn ServiceDoor>,
     /// Where logs go.
     pub log: Arc<LogPipeline>,
     /// Wall time.
@@ -85,6 +88,7 @@ pub struct Shard {
     pub(crate) runtimes: Arc<dyn RuntimeCatalog>,
     pub(crate) code: Arc<dyn CodeStore>,
     pub(crate) front: Rc<dyn RuntimeFront>,
+    pub(crate) door: Rc<dyn ServiceDoor>,
     pub(crate) logs: Logs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -127,6 +131,7 @@ impl Shard {
             runtimes: parts.runtimes,
             code: parts.code,
             front: parts.front,
+            door: parts.door,
             logs: Logs::new(parts.log),
             clock: parts.clock,
             random: parts.random,
