@@ -245,10 +245,11 @@ fn shard_parts(
 ) -> MakeParts {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let concurrent_starts =
-        if options.concurrent_starts == 0 { 4 * cores } else { options.concurrent_starts };
+        if options.concurrent_starts == 0 { 2 * cores } else { options.concurrent_starts };
     let settings = Options {
         account_concurrency: options.account_concurrency,
         concurrent_starts,
+        starts_may_grow: options.concurrent_starts == 0,
         memory_mb: (options.environments_max_mb > 0).then_some(options.environments_max_mb),
         memory_queue: options.memory_queue,
         scaling_rate: options.scaling_rate,

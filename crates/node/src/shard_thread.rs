@@ -61,6 +61,7 @@ pub(crate) fn start(setup: ShardSetup) -> io::Result<std::thread::JoinHandle<()>
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build()?;
     std::thread::Builder::new().name("shard-0".into()).spawn(move || {
+        lambent_sandbox_linux::favour_this_thread();
         let local = LocalSet::new();
         local.block_on(&runtime, run(setup));
     })

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    Exit, HostMemory, ParkedCount, ParkedKind, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost,
-    SandboxSpec, SandboxUsage, StartTier,
+    Exit, HostMemory, ParkedCount, ParkedKind, Process, ProcessOutput, ProcessorTime, Sandbox, SandboxError,
+    SandboxHost, SandboxSpec, SandboxUsage, StartTier,
 };
 use tokio::sync::watch;
 
@@ -32,6 +32,7 @@ struct Inner {
     /// There are always as many as are asked for, unless none are to be kept.
     parked: Mutex<Vec<ParkedKind>>,
     memory: Mutex<Option<HostMemory>>,
+    processors: Mutex<Option<ProcessorTime>>,
     /// What each sandbox holds, of which nothing else has been said.
     held_bytes: Mutex<u64>,
 }
@@ -117,6 +118,11 @@ impl FakeHost {
         *lock(&self.inner.memory) = Some(memory);
     }
 
+    /// What its processors have done; nothing until then.
+    pub fn set_processor_time(&self, time: ProcessorTime) {
+        *lock(&self.inner.processors) = Some(time);
+    }
+
     /// What each sandbox says that it holds.
     pub fn set_held_memory(&self, bytes: u64) {
         *lock(&self.inner.held_bytes) = bytes;
@@ -185,6 +191,10 @@ impl SandboxHost for FakeHost {
 
     fn memory(&self) -> Option<HostMemory> {
         *lock(&self.inner.memory)
+    }
+
+    fn processor_time(&self) -> Option<ProcessorTime> {
+        *lock(&self.inner.processors)
     }
 
     fn keep_parked(&self, kinds: Vec<ParkedKind>, count: ParkedCount) {

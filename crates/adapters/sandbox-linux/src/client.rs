@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    HostMemory, Mount, ParkedCount, ParkedKind, Sandbox, SandboxError, SandboxHost, SandboxSpec,
+    HostMemory, Mount, ParkedCount, ParkedKind, ProcessorTime, Sandbox, SandboxError, SandboxHost,
+    SandboxSpec,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::sync::{oneshot, watch};
 
 use crate::cgroups::Dirs;
 use crate::group::Group;
-use crate::host_memory::LimitedGroups;
+use crate::host_memory::{LimitedGroups, processor_time};
 use crate::launcher::SERVER_FD;
 use crate::protocol::{
     CreateSandbox, FromLauncher, Kind, MAX_MESSAGE_BYTES, Mounts, ToLauncher, receive, send, send_now,
@@ -254,6 +255,10 @@ impl SandboxHost for LauncherClient {
             None => sandbox.ready().await?,
         }
         Ok(Box::new(sandbox))
+    }
+
+    fn processor_time(&self) -> Option<ProcessorTime> {
+        processor_time(&std::fs::read_to_string("/proc/stat").ok()?)
     }
 
     fn memory(&self) -> Option<HostMemory> {

@@ -71,7 +71,7 @@ pub fn launcher_main() {
     let status = match Launcher::start(server, &state_dir) {
         Ok(launcher) => launcher.run(),
         Err(reason) => {
-            eprintln!("lambent: the launcher can't start: {reason}");
+            complain!("lambent: the launcher can't start: {reason}");
             1
         }
     };

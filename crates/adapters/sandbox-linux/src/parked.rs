@@ -93,7 +93,7 @@ impl ParkedPool {
             match Outside::open() {
                 Ok(outside) => self.outside = Some(outside),
                 Err(error) => {
-                    eprintln!("lambent: no processes are parked: {error}");
+                    complain!("lambent: no processes are parked: {error}");
                     return Vec::new();
                 }
             }
@@ -140,7 +140,7 @@ impl ParkedPool {
             Ok(waiting) => kept.waiting.push_back(waiting),
             Err(reason) => {
                 kept.refill = false;
-                eprintln!("lambent: no {} is parked: {reason}", kept.kind.name);
+                complain!("lambent: no {} is parked: {reason}", kept.kind.name);
             }
         }
     }
@@ -165,7 +165,7 @@ impl ParkedPool {
                 |waiting: &Waiting| !waiting.ready && now.duration_since(waiting.begun) >= READY_WITHIN;
             if let Some(place) = kept.waiting.iter().position(late) {
                 kept.refill = false;
-                eprintln!("lambent: no {} is parked: it does not get ready", kept.kind.name);
+                complain!("lambent: no {} is parked: it does not get ready", kept.kind.name);
                 surplus.extend(kept.waiting.remove(place).map(|waiting| waiting.running));
             }
             while kept.waiting.len() > kept.demand.wanted as usize {
@@ -191,7 +191,7 @@ impl ParkedPool {
                     Ok(()) => kept.waiting.push_back(waiting),
                     Err(reason) => {
                         kept.refill = false;
-                        eprintln!("lambent: no {} is parked: {reason}", kept.kind.name);
+                        complain!("lambent: no {} is parked: {reason}", kept.kind.name);
                         failed.push(waiting.running);
                     }
                 }
@@ -229,7 +229,7 @@ impl ParkedPool {
                 Some(Given { running, control, listeners, mounting_us })
             }
             Err(reason) => {
-                eprintln!("lambent: a parked sandbox is lost: {reason}");
+                complain!("lambent: a parked sandbox is lost: {reason}");
                 failed.push(running);
                 None
             }

@@ -107,7 +107,7 @@ impl Shells {
             Ok(blank) => self.blanks.push_back(blank),
             Err(reason) => {
                 self.refill = false;
-                eprintln!("lambent: no sandboxes are made ahead: {reason}");
+                complain!("lambent: no sandboxes are made ahead: {reason}");
             }
         }
     }
@@ -117,7 +117,7 @@ impl Shells {
         self.refill = false;
         let heard = receive::<FromSupervisor>(&blank.control, &mut vec![0; MAX_MESSAGE_BYTES]);
         if let Ok(Some((FromSupervisor::SetupFailed { reason }, _))) = heard {
-            eprintln!("lambent: no sandboxes are made ahead: {reason}");
+            complain!("lambent: no sandboxes are made ahead: {reason}");
         }
         self.ended(blank.running)
     }

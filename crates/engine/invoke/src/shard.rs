@@ -15,6 +15,8 @@ use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::{ParkedCount, SandboxHost};
 use lambent_ports::service_door::ServiceDoor;
 use lambent_scale::ScalingRate;
+use lambent_ports::sandbox::{ParkedCount, ProcessorTime, SandboxHost};
+use lambent_scale::{ScalingRate, Turns};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -39,6 +41,8 @@ pub struct Options {
     /// Sandboxes being started at the same time. More than a few per core only makes each slower, and their inits
     /// run into the init phase's limit.
     pub concurrent_starts: usize,
+    /// More are started while processors are idle.
+    pub starts_may_grow: bool,
     /// Memory of all environments, MiB; without it, what is free when the shard is made.
     pub memory_mb: Option<u64>,
     /// Requests that may wait for memory at the same time.
@@ -101,6 +105,10 @@ pub struct Shard {
     pub(crate) began: Instant,
     /// Environments being started.
     pub(crate) starting: Cell<usize>,
+    /// At most.
+    pub(crate) turns: Cell<Turns>,
+    /// At the last look while anybody waited.
+    pub(crate) processors: Cell<Option<ProcessorTime>>,
     /// Those that may want environments.
     pub(crate) wanting: RefCell<Vec<Rc<Pool>>>,
     /// A decision is on its way.
@@ -141,6 +149,8 @@ impl Shard {
             memory,
             began: Instant::now(),
             starting: Cell::new(0),
+            turns: Cell::new(Turns::new(parts.options.concurrent_starts)),
+            processors: Cell::new(None),
             wanting: RefCell::default(),
             scheduling: Cell::new(false),
             rates: RefCell::default(),

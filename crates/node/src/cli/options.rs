@@ -60,7 +60,7 @@ pub struct ServeOptions {
     #[arg(long, env = "LAMBENT_ASYNC_RETRY_BASE_MS", default_value_t = RETRY_BASE_MS, value_name = "MS",
         value_parser = clap::value_parser!(u64).range(1..=RETRY_BASE_MS))]
     pub async_retry_base_ms: u64,
-    /// Environments that start at the same time; 0 means four per core
+    /// Environments that start at the same time; 0 means two per core, and more of them while processors are idle
     #[arg(long, env = "LAMBENT_CONCURRENT_STARTS", default_value_t = 0, value_name = "COUNT")]
     pub concurrent_starts: usize,
     /// Environments that one function may gain in 10 seconds; more are refused with 429. 0 is any number

@@ -55,6 +55,7 @@ pub async fn in_world_with<T>(set: impl FnOnce(&mut Options), test: impl AsyncFn
     let mut options = Options {
         account_concurrency: 1_000,
         concurrent_starts: 4,
+        starts_may_grow: false,
         memory_mb: None,
         memory_queue: 2,
         scaling_rate: 0,
