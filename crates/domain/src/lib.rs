@@ -30,7 +30,8 @@ pub use function::Function;
 pub use ident::{CodeSha256, Epoch, RequestId, RevisionId, TimestampMs};
 pub use layer::{Layer, LayerVersion};
 pub use names::{
-    AccountId, CodeSigningKey, FunctionKey, FunctionName, FunctionRef, LayerKey, MappingKey, Qualifier, Region, Scope,
+    AccountId, CodeSigningKey, FunctionKey, FunctionName, FunctionRef, LayerKey, MappingKey, Qualifier,
+    Region, Scope,
 };
 pub use policy::Policy;
 pub use runtime::RuntimeId;

@@ -13,8 +13,8 @@ use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
 use lambent_domain::{
-    CodeSigningConfig, CodeSigningKey, EventSourceMapping, Function, FunctionKey, Layer, LayerKey, MappingKey,
-    Scope,
+    CodeSigningConfig, CodeSigningKey, EventSourceMapping, Function, FunctionKey, Layer, LayerKey,
+    MappingKey, Scope,
 };
 use lambent_kit::random::Random;
 use lambent_ports::store::{ChangeListener, Limits, RecordKey, Store, StoreError, Usage, Write};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lambent_domain::{
-    AccountId, CodeSigningKey, Epoch, Function, FunctionKey, FunctionName, LayerKey, MappingKey, Region, Scope,
-    Version, VersionNumber,
+    AccountId, CodeSigningKey, Epoch, Function, FunctionKey, FunctionName, LayerKey, MappingKey, Region,
+    Scope, Version, VersionNumber,
 };
 use rusqlite::{Connection, Row, params};
 use serde::{Serialize, de::DeserializeOwned};

@@ -13,9 +13,8 @@ use lambent_domain::url::{Cors, UrlAuth, UrlConfig};
 use lambent_domain::{
     AccountId, Alias, CodeRef, CodeSha256, CodeSigningConfig, CodeSigningKey, Configuration, Deployment,
     Epoch, EventSourceMapping, Function, FunctionKey, FunctionName, LastUpdate, Layer, LayerKey, LayerRef,
-    LayerVersion, MappingKey, MappingState, Policy,
-    Qualifier, Region, RevisionId, RuntimeId, Scope, Secrets, State, TimestampMs, Version, VersionNumber,
-    Weighted, async_config::EventInvokeConfig,
+    LayerVersion, MappingKey, MappingState, Policy, Qualifier, Region, RevisionId, RuntimeId, Scope, Secrets,
+    State, TimestampMs, Version, VersionNumber, Weighted, async_config::EventInvokeConfig,
 };
 
 use crate::store::{Change, ChangeListener, Limits, RecordKey, Store, StoreError, Usage, Write};
