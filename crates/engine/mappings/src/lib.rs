@@ -15,10 +15,10 @@ mod width;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use async_trait::async_trait;
-use lambent_domain::MappingKey;
+use lambent_domain::{EventSourceMapping, Function, FunctionKey, MappingKey};
 use lambent_ports::aws_client::AwsClient;
 use lambent_ports::event_sources::{EventSources, QueueFound, QueueRefused};
 use lambent_ports::store::{Change, ChangeListener, Store};
@@ -39,13 +39,29 @@ pub(crate) struct Parts {
     held_bytes: AtomicUsize,
     /// Some of them are free again.
     room: Notify,
-    /// A function has changed.
-    functions: Notify,
+    /// Functions as the store told of them: it tells before it shows.
+    functions: RwLock<HashMap<FunctionKey, Arc<Function>>>,
+    /// One of them has changed.
+    function_changed: Notify,
 }
 
 impl Parts {
     fn problems(&self) -> MutexGuard<'_, HashMap<MappingKey, String>> {
         self.problems.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn function(&self, key: &FunctionKey) -> Option<Arc<Function>> {
+        self.functions.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(key).cloned()
+    }
+
+    fn function_changed(&self, key: &FunctionKey, function: Option<Arc<Function>>) {
+        let mut functions = self.functions.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match function {
+            Some(function) => drop(functions.insert(key.clone(), function)),
+            None => drop(functions.remove(key)),
+        }
+        drop(functions);
+        self.function_changed.notify_waiters();
     }
 
     fn problem(&self, mapping: &MappingKey, problem: Option<String>) {
@@ -59,8 +75,19 @@ impl Parts {
 /// The pollers. Subscribe it to the store, then [`Mappings::run`] it.
 pub struct Mappings {
     parts: Arc<Parts>,
-    changed: mpsc::UnboundedSender<MappingKey>,
-    changes: Mutex<Option<mpsc::UnboundedReceiver<MappingKey>>>,
+    changed: mpsc::UnboundedSender<MappingChange>,
+    changes: Mutex<Option<mpsc::UnboundedReceiver<MappingChange>>>,
+}
+
+/// What the pollers have to know of.
+#[derive(Clone, Debug)]
+pub(crate) enum MappingChange {
+    /// Created or replaced.
+    Put(Arc<EventSourceMapping>),
+    /// Gone.
+    Deleted(MappingKey),
+    /// To be looked at once more.
+    Again(MappingKey),
 }
 
 impl Mappings {
@@ -74,7 +101,8 @@ impl Mappings {
             problems: Mutex::default(),
             held_bytes: AtomicUsize::new(0),
             room: Notify::new(),
-            functions: Notify::new(),
+            functions: RwLock::default(),
+            function_changed: Notify::new(),
         });
         Arc::new(Mappings { parts, changed, changes: Mutex::new(Some(changes)) })
     }
@@ -82,11 +110,18 @@ impl Mappings {
 
 impl ChangeListener for Mappings {
     fn changed(&self, change: &Change) {
-        // Sending never waits: one small key per change of the control plane.
+        // Sending never waits: one pointer per change of the control plane.
         match change {
-            Change::MappingPut(mapping) => drop(self.changed.send(mapping.key.clone())),
-            Change::MappingDeleted(key) => drop(self.changed.send(key.clone())),
-            Change::Put(_) | Change::Deleted(_) => self.parts.functions.notify_waiters(),
+            Change::MappingPut(mapping) => {
+                let _ = self.changed.send(MappingChange::Put(Arc::clone(mapping)));
+            }
+            Change::MappingDeleted(key) => {
+                let _ = self.changed.send(MappingChange::Deleted(key.clone()));
+            }
+            Change::Put(function) => {
+                self.parts.function_changed(&function.key, Some(Arc::clone(function)));
+            }
+            Change::Deleted(key) => self.parts.function_changed(key, None),
         }
     }
 }

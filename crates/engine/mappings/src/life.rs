@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Duration;
 
-use crate::Mappings;
 use crate::poller::{Poller, Settings};
+use crate::{MappingChange, Mappings};
 
 /// How long after trouble a mapping is looked at again.
 const AFTER_TROUBLE: Duration = Duration::from_secs(1);
@@ -31,6 +31,8 @@ struct Current {
 
 #[derive(Default)]
 struct Life {
+    /// Every mapping as the store told of it: it tells before it shows.
+    mappings: HashMap<MappingKey, Arc<EventSourceMapping>>,
     slots: HashMap<MappingKey, Slot>,
     pollers: JoinSet<()>,
     /// Whose pollers they are.
@@ -44,14 +46,13 @@ impl Mappings {
         let Some(mut changes) = changes else { return };
         let mut life = Life::default();
         loop {
-            tokio::select! {
+            let key = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
-                Some(key) = changes.recv() => self.look(&mut life, key).await,
-                Some(ended) = life.pollers.join_next_with_id() => {
-                    if let Some(key) = life.ended(ended) {
-                        self.look(&mut life, key).await;
-                    }
-                }
+                Some(change) = changes.recv() => Some(life.changed(change)),
+                Some(ended) = life.pollers.join_next_with_id() => life.ended(ended),
+            };
+            if let Some(key) = key {
+                self.look(&mut life, key).await;
             }
         }
         life.slots.clear();
@@ -60,7 +61,7 @@ impl Mappings {
 
     /// Brings a mapping one step nearer to what its record says.
     async fn look(self: &Arc<Self>, life: &mut Life, key: MappingKey) {
-        let Some(mapping) = self.parts.store.mapping(&key) else {
+        let Some(mapping) = life.mappings.get(&key).cloned() else {
             life.stop(&key);
             self.parts.problem(&key, None);
             return;
@@ -117,12 +118,28 @@ impl Mappings {
         let changed = self.changed.clone();
         tokio::spawn(async move {
             tokio::time::sleep(AFTER_TROUBLE).await;
-            let _ = changed.send(key);
+            let _ = changed.send(MappingChange::Again(key));
         });
     }
 }
 
 impl Life {
+    /// Takes a change in; says which mapping it is of.
+    fn changed(&mut self, change: MappingChange) -> MappingKey {
+        match change {
+            MappingChange::Put(mapping) => {
+                let key = mapping.key.clone();
+                self.mappings.insert(key.clone(), mapping);
+                key
+            }
+            MappingChange::Deleted(key) => {
+                self.mappings.remove(&key);
+                key
+            }
+            MappingChange::Again(key) => key,
+        }
+    }
+
     /// Tells a mapping's poller to come to its end.
     fn stop(&mut self, key: &MappingKey) {
         if let Some(slot) = self.slots.get_mut(key)

@@ -179,7 +179,7 @@ impl Poller {
         let mut stopping = stop.clone();
         let mut backing_off = self.backing_off.subscribe();
         loop {
-            let (room, functions) = (parts.room.notified(), parts.functions.notified());
+            let (room, functions) = (parts.room.notified(), parts.function_changed.notified());
             tokio::pin!(room, functions);
             room.as_mut().enable();
             functions.as_mut().enable();
@@ -254,7 +254,7 @@ impl Poller {
     }
 
     fn called(&self) -> Option<Called> {
-        let function = self.parts.store.function(&self.settings.function)?;
+        let function = self.parts.function(&self.settings.function)?;
         let configuration = &function.primary(self.settings.qualifier.as_ref())?.configuration;
         Some(Called { role: configuration.role.clone(), timeout_s: configuration.timeout_s.into() })
     }
@@ -287,7 +287,9 @@ impl Poller {
             add(&self.parts.metrics.filtered_out, out.len());
             let queue = source.queue.clone();
             let receipts = out.into_iter().map(|message| message.receipt_handle).collect();
-            self.deletions.spawn(async move { drop(queue.delete(receipts).await) });
+            self.deletions.spawn(async move {
+                let _ = queue.delete(receipts).await;
+            });
         }
         pass.into_iter().map(|message| self.form.record(message)).collect()
     }
