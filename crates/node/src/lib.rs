@@ -9,6 +9,7 @@ mod invoke_bridge;
 mod metrics_page;
 mod own_client;
 mod own_service;
+mod polling;
 mod server;
 mod shard_thread;
 

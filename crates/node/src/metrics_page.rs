@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use lambent_delivery::DeliveryMetrics;
 use lambent_invoke::{BOUNDS_US, InvokeMetrics, PHASES};
+use lambent_mappings::MappingMetrics;
 use lambent_queue_sqlite::SqliteQueue;
 
 pub(crate) struct MetricsPage {
     pub(crate) invoke: Arc<InvokeMetrics>,
     pub(crate) delivery: Arc<DeliveryMetrics>,
+    pub(crate) mappings: Arc<MappingMetrics>,
     pub(crate) queue: Arc<SqliteQueue>,
 }
 
@@ -17,6 +19,7 @@ impl MetricsPage {
     pub(crate) fn render(&self) -> String {
         let now = self.invoke.snapshot();
         let events = self.delivery.snapshot();
+        let mapped = self.mappings.snapshot();
         let counters = [
             ("lambent_invocations", "Invokes that reached a function", now.invocations),
             ("lambent_errors", "Invokes that ended with a function error", now.errors),
@@ -40,6 +43,20 @@ impl MetricsPage {
                 "Records that could not be sent to their destination",
                 events.destination_delivery_failures,
             ),
+            ("lambent_mapping_receives", "Requests to queues for messages", mapped.receives),
+            ("lambent_mapping_events_polled", "Messages received for functions", mapped.polled),
+            (
+                "lambent_mapping_events_filtered_out",
+                "Messages that no filter let through",
+                mapped.filtered_out,
+            ),
+            ("lambent_mapping_events_invoked", "Messages that functions were called with", mapped.invoked),
+            (
+                "lambent_mapping_events_failed",
+                "Messages that functions did not deal with",
+                mapped.failed_invoke,
+            ),
+            ("lambent_mapping_events_deleted", "Messages deleted after their functions", mapped.deleted),
         ];
         let gauges = [
             ("lambent_concurrent_executions", "Invokes running now", now.concurrent_executions),
@@ -50,6 +67,7 @@ impl MetricsPage {
                 now.memory_used_mb,
             ),
             ("lambent_environments_memory_limit_mebibytes", "Memory that they may use", now.memory_budget_mb),
+            ("lambent_mapping_batches", "Batches of messages that functions have now", mapped.running),
             ("lambent_async_running", "Asynchronous invokes running now", events.running),
         ];
         let mut page = String::new();

@@ -18,6 +18,7 @@ use lambent_kit::clock::{Clock, SystemClock};
 use lambent_kit::random::{Random, SystemRandom};
 use lambent_logs::{Logs, LogsService};
 use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
+use lambent_mappings::{MappingMetrics, Mappings};
 use lambent_ports::api::ApiService;
 use lambent_ports::code::CodeStore;
 use lambent_ports::code_source::CodeSource;
@@ -46,6 +47,7 @@ use crate::metrics_page::MetricsPage;
 use crate::own_client::OwnClient;
 use crate::own_service::OwnService;
 use crate::shard_thread::{self, MakeParts, ShardSetup};
+use crate::polling;
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -166,8 +168,12 @@ async fn start(
     let metrics = Arc::new(InvokeMetrics::default());
     let delivery_metrics = Arc::new(DeliveryMetrics::default());
     let board = Arc::new(ProvisionedBoard::default());
+    let (client, own_invokes) =
+        OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random));
+    let mapping_metrics = Arc::new(MappingMetrics::default());
+    let mappings = polling::build(opened, Arc::clone(&client) as _, Arc::clone(&mapping_metrics)).await?;
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
-    let control = control(options, opened, &links, &board)?;
+    let control = control(options, opened, &links, &board, &mappings)?;
     control.resume().await;
     let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
     tokio::spawn(expire(Arc::clone(&opened.logs)));
@@ -177,12 +183,11 @@ async fn start(
         metrics: MetricsPage {
             invoke: Arc::clone(&metrics),
             delivery: Arc::clone(&delivery_metrics),
+            mappings: mapping_metrics,
             queue: Arc::clone(&opened.queue),
         },
         clock: Arc::clone(&opened.clock),
     };
-    let (client, own_invokes) =
-        OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random));
     let services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
         Arc::new(LogsService(Arc::clone(&logs))),
@@ -195,6 +200,7 @@ async fn start(
     let (invoke, arrivals) = bridge();
     let (events, delivered) =
         delivering::start(options, opened, Arc::new(invoke), client, delivery_metrics, stop.clone());
+    let polled = polling::start(mappings, stop.clone());
     let shard = shard_thread::start(ShardSetup {
         listener,
         arrivals,
@@ -207,7 +213,7 @@ async fn start(
         function_name_pattern: lambent_wire::lambda::shapes::RE_NAMESPACED_FUNCTION_NAME.text(),
         default_scope: opened.scope.clone(),
         stop,
-        delivered,
+        ended: vec![delivered, polled],
         grace: Duration::from_secs(options.grace_s),
     })?;
     Ok((shard, log))
@@ -218,6 +224,7 @@ fn control(
     opened: &Opened,
     links: &Arc<CodeLinks>,
     board: &Arc<ProvisionedBoard>,
+    mappings: &Arc<Mappings>,
 ) -> anyhow::Result<Arc<Control>> {
     Ok(Control::new(ControlParts {
         store: Arc::clone(&opened.store) as Arc<dyn Store>,
@@ -229,6 +236,7 @@ fn control(
         runtimes: Arc::clone(&opened.runtimes) as Arc<dyn RuntimeCatalog>,
         links: Arc::clone(links) as _,
         provisioned: Arc::clone(board) as _,
+        event_sources: Arc::clone(mappings) as _,
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
         account_concurrency: options.account_concurrency,

@@ -51,8 +51,8 @@ pub(crate) struct ShardSetup {
     pub(crate) function_name_pattern: &'static str,
     pub(crate) default_scope: Scope,
     pub(crate) stop: watch::Receiver<bool>,
-    /// True when, after a stop, no event is being delivered any more.
-    pub(crate) delivered: watch::Receiver<bool>,
+    /// Each true when, after a stop, somebody else who invokes functions has no more running.
+    pub(crate) ended: Vec<watch::Receiver<bool>>,
     pub(crate) grace: Duration,
 }
 
@@ -94,10 +94,15 @@ async fn run(setup: ShardSetup) {
             return;
         }
     };
-    let (mut stop, mut delivered) = (setup.stop.clone(), setup.delivered);
+    let (mut stop, mut ended) = (setup.stop.clone(), setup.ended);
     let serving = tokio::task::spawn_local(front.serve(listener, setup.stop));
     let _ = stop.wait_for(|stop| *stop).await;
-    let finished = async { tokio::join!(serving, delivered.wait_for(|delivered| *delivered)) };
+    let finished = async {
+        let _ = serving.await;
+        for ended in &mut ended {
+            let _ = ended.wait_for(|ended| *ended).await;
+        }
+    };
     if tokio::time::timeout(setup.grace, finished).await.is_err() {
         tracing::warn!(running = shard.running(), "the grace time is over; running invokes are cut off");
     }

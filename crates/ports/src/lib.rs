@@ -7,6 +7,7 @@ pub mod aws_client;
 pub mod blob;
 pub mod code;
 pub mod code_source;
+pub mod event_sources;
 pub mod invoke;
 pub mod log_store;
 pub mod logs;
