@@ -39,7 +39,8 @@ impl Protocol {
     }
 }
 
-/// Name of a collection in the query protocol, where it is flat: `Attribute.1.Name=…&Attribute.1.Value=…`.
+/// Name of a collection in the query protocol: of flat ones, `Attribute.1.Name=…&Attribute.1.Value=…`, and of maps that are
+/// not, `Attributes.entry.1.key=…&Attributes.entry.1.value=…`.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryName {
     /// The member, wherever it stands.
@@ -48,6 +49,8 @@ pub struct QueryName {
     pub name: &'static str,
     /// Names of key and value, of a map.
     pub entry: Option<(&'static str, &'static str)>,
+    /// Its items stand where it would; those of other maps are within it, each an `entry`.
+    pub flat: bool,
 }
 
 /// Where a member stands when it isn't in the body.

@@ -74,13 +74,17 @@ fn lists(value: Value) -> Value {
     Value::Array(items.into_iter().map(|(_, value)| value).collect())
 }
 
+/// Items of maps that aren't flat.
+const ENTRY: &str = "entry";
+
 /// Gives flat collections the names of their members, and maps the form they have in JSON.
 pub fn members(tree: Map<String, Value>, names: &[QueryName]) -> Map<String, Value> {
     let mut members = Map::new();
     for (key, value) in tree {
         let value = named(value, names);
         match names.iter().find(|name| name.name == key) {
-            Some(QueryName { member, entry: Some(entry), .. }) => {
+            Some(QueryName { member, entry: Some(entry), flat, .. }) => {
+                let value = if *flat { value } else { within(value) };
                 members.insert((*member).to_owned(), entries(value, *entry));
             }
             Some(QueryName { member, .. }) => {
@@ -101,6 +105,15 @@ fn named(value: Value, names: &[QueryName]) -> Value {
         Value::Object(tree) => Value::Object(members(tree, names)),
         Value::Array(items) => Value::Array(items.into_iter().map(|item| named(item, names)).collect()),
         other => other,
+    }
+}
+
+/// What stands in the entries of a map that isn't flat.
+fn within(value: Value) -> Value {
+    match value {
+        Value::Object(mut members) => members.remove(ENTRY).unwrap_or(Value::Array(Vec::new())),
+        // A map without entries: `Attributes=`.
+        _ => Value::Array(Vec::new()),
     }
 }
 
@@ -148,10 +161,17 @@ fn element(xml: &mut String, name: &str, value: &Value, names: &[QueryName]) {
         (Some(known), Value::Array(items)) => {
             items.iter().for_each(|item| plain(xml, known.name, item, names));
         }
-        (Some(QueryName { name, entry: Some((key, entry)), .. }), Value::Object(members)) => {
+        (Some(QueryName { name, entry: Some((key, entry)), flat, .. }), Value::Object(members)) => {
+            let item = if *flat { *name } else { ENTRY };
+            if !flat {
+                let _ = write!(xml, "<{name}>");
+            }
             for (found, value) in members {
-                let _ = write!(xml, "<{name}><{key}>{}</{key}>", escape(found));
+                let _ = write!(xml, "<{item}><{key}>{}</{key}>", escape(found));
                 plain(xml, entry, value, names);
+                let _ = write!(xml, "</{item}>");
+            }
+            if !flat {
                 let _ = write!(xml, "</{name}>");
             }
         }
@@ -202,8 +222,9 @@ mod tests {
     }
 
     const NAMES: &[QueryName] = &[
-        QueryName { member: "Entries", name: "Entry", entry: None },
-        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")) },
+        QueryName { member: "Entries", name: "Entry", entry: None, flat: true },
+        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "Map", name: "Map", entry: Some(("key", "value")), flat: false },
     ];
 
     #[test]
@@ -230,6 +251,18 @@ mod tests {
         let Value::Object(answer) = answer else { unreachable!() };
         let xml = result("Op", "ns", &answer, NAMES);
         let expected = "<OpResult><Entry><Attribute><Name>a&amp;b</Name><Value>1</Value></Attribute></Entry><Entry><Id>x&#xD;</Id></Entry><List><member>m</member></List></OpResult>";
+        assert!(xml.contains(expected), "{xml}");
+    }
+
+    #[test]
+    fn maps_that_are_not_flat_have_entries() {
+        let form = "Map.entry.1.key=a&Map.entry.1.value=1&Map.entry.2.key=b&Map.entry.2.value=";
+        let read = serde_json::json!({"Map": {"a": "1", "b": ""}});
+        assert_eq!(Value::Object(members(tree(form), NAMES)), read);
+        assert_eq!(Value::Object(members(tree("Map="), NAMES)), serde_json::json!({"Map": {}}));
+        let Value::Object(answer) = read else { unreachable!() };
+        let xml = result("Op", "ns", &answer, NAMES);
+        let expected = "<OpResult><Map><entry><key>a</key><value>1</value></entry><entry><key>b</key><value></value></entry></Map></OpResult>";
         assert!(xml.contains(expected), "{xml}");
     }
 
