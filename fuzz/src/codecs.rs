@@ -114,6 +114,7 @@ fn probe<O: Operation>(parts: &Parts) {
         let body = answer.body();
         match O::PROTOCOL {
             Protocol::AwsQuery { .. } => assert!(body.starts_with(b"<"), "{}", O::NAME),
+            Protocol::RpcV2Cbor { .. } => assert!(cbor::decode(body).is_ok(), "{}", O::NAME),
             _ if body.is_empty() => assert_eq!(answer.status(), 204, "{}", O::NAME),
             _ => assert!(serde_json::from_slice::<Value>(body).is_ok(), "{}", O::NAME),
         }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::http_binding::QueryName;
+use crate::utc;
 
 /// Most parts of a key. No model nests as deep; what nests deeper names nothing, and is built and dropped by recursion.
 const MAX_KEY_PARTS: usize = 64;
@@ -146,6 +147,25 @@ pub fn result(operation: &str, namespace: &str, members: &Map<String, Value>, na
     xml
 }
 
+/// Writes times as XML has them. Members named in `times` are times, or lists of them, wherever they stand.
+pub(super) fn show_times(members: &mut Map<String, Value>, times: &[&str]) {
+    for (key, value) in members.iter_mut() {
+        show_time(value, times.contains(&key.as_str()), times);
+    }
+}
+
+fn show_time(value: &mut Value, is_time: bool, times: &[&str]) {
+    match value {
+        Value::Object(members) => show_times(members, times),
+        Value::Array(items) => items.iter_mut().for_each(|item| show_time(item, is_time, times)),
+        Value::Number(seconds) if is_time => {
+            let ms = (seconds.as_f64().unwrap_or_default() * 1_000.0).round().max(0.0) as u64;
+            *value = Value::String(if ms % 1_000 == 0 { utc::rfc3339_s(ms) } else { utc::rfc3339_ms(ms) });
+        }
+        _ => {}
+    }
+}
+
 /// An error of the query protocol.
 pub fn error(namespace: &str, sender: bool, code: &str, message: &str) -> String {
     let kind = if sender { "Sender" } else { "Receiver" };
@@ -264,6 +284,17 @@ mod tests {
         let xml = result("Op", "ns", &answer, NAMES);
         let expected = "<OpResult><Map><entry><key>a</key><value>1</value></entry><entry><key>b</key><value></value></entry></Map></OpResult>";
         assert!(xml.contains(expected), "{xml}");
+    }
+
+    #[test]
+    fn times_are_dates_in_xml() {
+        let answer = serde_json::json!({"T": [1_764_037_614.0, 1_764_037_614.123], "M": {"T": 0}, "N": 1.0});
+        let Value::Object(mut answer) = answer else { unreachable!() };
+        show_times(&mut answer, &["T"]);
+        let shown = serde_json::json!({
+            "T": ["2025-11-25T02:26:54Z", "2025-11-25T02:26:54.123Z"], "M": {"T": "1970-01-01T00:00:00Z"}, "N": 1.0
+        });
+        assert_eq!(Value::Object(answer), shown);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use lambent_kit::smithy::Protocol;
 use lambent_kit::smithy::router::Route;
 
 /// How the service speaks.
-pub const PROTOCOL: Protocol = Protocol::AwsQuery { namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/" };
+pub const PROTOCOL: Protocol = Protocol::RpcV2Cbor { query: "http://monitoring.amazonaws.com/doc/2010-08-01/" };
 
 /// Prefix of `X-Amz-Target`, for JSON protocols.
 pub const TARGET_PREFIX: &str = "GraniteServiceVersion20100801";

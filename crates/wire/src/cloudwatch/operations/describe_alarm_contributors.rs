@@ -24,6 +24,10 @@ impl Operation for DescribeAlarmContributors {
     const STATUS: u16 = 200;
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
+    const QUERY: &'static [QueryName] = &[
+        QueryName { member: "ContributorAttributes", name: "ContributorAttributes", entry: Some(("key", "value")), flat: false },
+    ];
+    const TIMES: &'static [&'static str] = &["StateTransitionedTimestamp"];
 }
 
 structure! {

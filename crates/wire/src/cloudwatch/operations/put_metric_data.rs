@@ -24,6 +24,10 @@ impl Operation for PutMetricData {
     const STATUS: u16 = 200;
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
+    const QUERY: &'static [QueryName] = &[
+        QueryName { member: "Attributes", name: "Attributes", entry: Some(("key", "value")), flat: false },
+        QueryName { member: "KeyAttributes", name: "KeyAttributes", entry: Some(("key", "value")), flat: false },
+    ];
 }
 
 structure! {
