@@ -1,10 +1,9 @@
 //! Where figures of what happens go: counts, durations, how many at the same time. Nobody waits for it, and it never
 //! fails; what finds no room is counted and dropped.
 
-use lambent_domain::{Distribution, FunctionKey, Qualifier};
+use lambent_domain::{Distribution, FunctionKey, Qualifier, Scope};
 
-use crate::metric_store::Datum;
-use lambent_domain::Scope;
+use crate::metric_store::{Datum, Metric};
 
 /// What an invoke's concurrency was taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +35,8 @@ pub struct Begun<'a> {
     pub drawn_version: Option<u64>,
     /// Where its permit is from.
     pub drawn: Drawn,
+    /// What functions of the scope have for themselves.
+    pub claimed: u64,
     /// Now.
     pub now_ms: u64,
 }
@@ -80,11 +81,7 @@ pub trait Meter: Send + Sync {
     /// A figure of a function, of one value, by the name and the unit that AWS has for it.
     fn add_of_function(&self, function: &FunctionKey, name: &str, unit: &str, value: f64, now_ms: u64) {
         let dimensions = [("FunctionName".to_owned(), function.name.to_string())].into();
-        let metric = crate::metric_store::Metric {
-            namespace: "AWS/Lambda".to_owned(),
-            name: name.to_owned(),
-            dimensions,
-        };
+        let metric = Metric { namespace: "AWS/Lambda".to_owned(), name: name.to_owned(), dimensions };
         let values = Distribution::one(value);
         let datum = Datum { metric, unit: unit.to_owned(), time_ms: now_ms, by_second: false, values };
         self.add(&function.scope, datum);

@@ -84,6 +84,10 @@ pub fn members(tree: Map<String, Value>, names: &[QueryName]) -> Map<String, Val
     for (key, value) in tree {
         let value = named(value, names);
         match names.iter().find(|name| name.name == key) {
+            // A list of the same name as a map elsewhere.
+            Some(QueryName { member, entry: Some(_), flat: false, .. }) if value.is_array() => {
+                members.insert((*member).to_owned(), value);
+            }
             Some(QueryName { member, entry: Some(entry), flat, .. }) => {
                 let value = if *flat { value } else { within(value) };
                 members.insert((*member).to_owned(), entries(value, *entry));
@@ -280,6 +284,8 @@ mod tests {
         let read = serde_json::json!({"Map": {"a": "1", "b": ""}});
         assert_eq!(Value::Object(members(tree(form), NAMES)), read);
         assert_eq!(Value::Object(members(tree("Map="), NAMES)), serde_json::json!({"Map": {}}));
+        let list = members(tree("Map.member.1=a"), NAMES);
+        assert_eq!(Value::Object(list), serde_json::json!({"Map": ["a"]}), "a list of the same name");
         let Value::Object(answer) = read else { unreachable!() };
         let xml = result("Op", "ns", &answer, NAMES);
         let expected = "<OpResult><Map><entry><key>a</key><value>1</value></entry><entry><key>b</key><value></value></entry></Map></OpResult>";
