@@ -66,7 +66,17 @@ macro_rules! targets {
 }
 
 targets!(
-    codecs, event_pattern, filter_pattern, names, package, requests, router, runtime_api, schedule_expression
+    cbor,
+    codecs,
+    event_pattern,
+    filter_pattern,
+    metric_math,
+    names,
+    package,
+    requests,
+    router,
+    runtime_api,
+    schedule_expression,
 );
 
 #[test]

@@ -189,16 +189,13 @@ async fn start(
     let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
     tokio::spawn(expire(Arc::clone(&opened.logs)));
     let cloudwatch = measuring::start(opened, Arc::new(Collector::default()));
-    let own = OwnService {
-        code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
-        links,
-        metrics: MetricsPage {
-            invoke: Arc::clone(&metrics),
-            delivery: Arc::clone(&delivery_metrics),
-            queue: Arc::clone(&opened.queue),
-        },
-        clock: Arc::clone(&opened.clock),
+    let page = MetricsPage {
+        invoke: Arc::clone(&metrics),
+        delivery: Arc::clone(&delivery_metrics),
+        queue: Arc::clone(&opened.queue),
+        cloudwatch: Arc::clone(&cloudwatch),
     };
+    let own = own_service(opened, links, page);
     let (client, own_invokes) =
         OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random));
     let services: Vec<Arc<dyn ApiService>> = vec![
@@ -230,6 +227,11 @@ async fn start(
         grace: Duration::from_secs(options.grace_s),
     })?;
     Ok(Running { shard, log, cloudwatch })
+}
+
+fn own_service(opened: &Opened, links: Arc<CodeLinks>, metrics: MetricsPage) -> OwnService {
+    let code = Arc::clone(&opened.code) as Arc<dyn CodeStore>;
+    OwnService { code, links, metrics, clock: Arc::clone(&opened.clock) }
 }
 
 fn control(

@@ -164,7 +164,11 @@ fn show_time(value: &mut Value, is_time: bool, times: &[&str]) {
         Value::Array(items) => items.iter_mut().for_each(|item| show_time(item, is_time, times)),
         Value::Number(seconds) if is_time => {
             let ms = (seconds.as_f64().unwrap_or_default() * 1_000.0).round().max(0.0) as u64;
-            *value = Value::String(if ms % 1_000 == 0 { utc::rfc3339_s(ms) } else { utc::rfc3339_ms(ms) });
+            *value = Value::String(if ms.is_multiple_of(1_000) {
+                utc::rfc3339_s(ms)
+            } else {
+                utc::rfc3339_ms(ms)
+            });
         }
         _ => {}
     }

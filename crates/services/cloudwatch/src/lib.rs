@@ -26,6 +26,7 @@ use tokio::sync::Mutex;
 
 pub use collector::Collector;
 pub use fault::CloudWatchFault;
+pub use math::check as check_expression;
 
 /// Data that are written at once.
 const WRITTEN_AT_ONCE: usize = 1_000;

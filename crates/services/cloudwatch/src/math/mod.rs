@@ -33,5 +33,14 @@ const MAX_MADE: usize = 1_000_000;
 /// Why an expression has no value; for the caller.
 pub(crate) type Reason = String;
 
+/// Whether an expression has a value where each name is a metric with a few points; why not otherwise.
+pub fn check(text: &str) -> Result<(), String> {
+    let times = Times { start_s: 0, end_s: 600, period_s: 60 };
+    let points = (0..8).map(|minute| (minute * 60, minute as f64)).collect();
+    let series = Series { label: "a".to_owned(), period_s: 60, points };
+    let mut named = |_: &str| Ok(Worth::One(series.clone()));
+    evaluate(&parse(text)?, times, &mut named, std::slice::from_ref(&series)).map(drop)
+}
+
 #[cfg(test)]
 mod tests;
