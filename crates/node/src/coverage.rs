@@ -13,6 +13,7 @@ pub(crate) fn markdown() -> String {
     lambda.sort_by_key(|line| line.operation);
     let services = [
         ("Lambda", lambda),
+        ("CloudWatch", lambent_cloudwatch::REGISTRY.coverage()),
         ("CloudWatch Logs", lambent_logs::REGISTRY.coverage()),
         ("SQS", lambent_sqs::REGISTRY.coverage()),
         ("STS", lambent_sts::REGISTRY.coverage()),

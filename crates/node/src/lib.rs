@@ -6,6 +6,7 @@ mod companions;
 mod coverage;
 mod delivering;
 mod invoke_bridge;
+mod measuring;
 mod metrics_page;
 mod own_client;
 mod own_service;

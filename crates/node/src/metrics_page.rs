@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use lambent_cloudwatch::CloudWatch;
 use lambent_delivery::DeliveryMetrics;
 use lambent_invoke::{BOUNDS_US, InvokeMetrics, PHASES};
 use lambent_mappings::MappingMetrics;
@@ -13,6 +14,7 @@ pub(crate) struct MetricsPage {
     pub(crate) delivery: Arc<DeliveryMetrics>,
     pub(crate) mappings: Arc<MappingMetrics>,
     pub(crate) queue: Arc<SqliteQueue>,
+    pub(crate) cloudwatch: Arc<CloudWatch>,
 }
 
 impl MetricsPage {
@@ -37,6 +39,7 @@ impl MetricsPage {
             ("lambent_async_event_age_milliseconds", "Age of events, summed over attempts", events.age_ms),
             ("lambent_async_events_dropped", "Events that ended without success", events.dropped),
             ("lambent_queue_commits", "Groups of changes to queues written to disk", self.queue.commits()),
+            ("lambent_metrics_dropped", "Metric data that could not be kept", self.cloudwatch.dropped()),
             ("lambent_dead_letter_errors", "Dead letters that could not be sent", events.dead_letter_errors),
             (
                 "lambent_destination_delivery_failures",

@@ -8,6 +8,7 @@ use anyhow::Context;
 use lambent_api_kit::lambda_fault;
 use lambent_aws_client::RemoteClient;
 use lambent_blob_fs::{FsCode, PackageSignatures};
+use lambent_cloudwatch::{CloudWatch, CloudWatchService, Collector};
 use lambent_control::{Control, ControlParts, ControlService};
 use lambent_delivery::DeliveryMetrics;
 use lambent_domain::limits::{TOTAL_CODE_BYTES, UNRESERVED_MINIMUM};
@@ -19,6 +20,7 @@ use lambent_kit::random::{Random, SystemRandom};
 use lambent_logs::{Logs, LogsService};
 use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
 use lambent_mappings::{MappingMetrics, Mappings};
+use lambent_metrics_sqlite::MetricsSqlite;
 use lambent_ports::api::ApiService;
 use lambent_ports::code::CodeStore;
 use lambent_ports::code_source::CodeSource;
@@ -43,11 +45,12 @@ use crate::cli::signing;
 use crate::code_links::CodeLinks;
 use crate::delivering;
 use crate::invoke_bridge::bridge;
+use crate::measuring;
 use crate::metrics_page::MetricsPage;
 use crate::own_client::OwnClient;
 use crate::own_service::OwnService;
-use crate::shard_thread::{self, MakeParts, ShardSetup};
 use crate::polling;
+use crate::shard_thread::{self, MakeParts, ShardSetup};
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -70,10 +73,18 @@ pub(crate) struct Opened {
     code: Arc<FsCode>,
     logs: Arc<LogsSqlite>,
     messages: Arc<SqsSqlite>,
+    pub(crate) metrics: Arc<MetricsSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     scope: Scope,
     _lock: DataDirLock,
+}
+
+/// What has to be waited for at the end.
+struct Running {
+    shard: std::thread::JoinHandle<()>,
+    log: Arc<LogPipeline>,
+    cloudwatch: Arc<CloudWatch>,
 }
 
 /// Runs a server until it is told to stop. `ready` is called with the address when requests are taken.
@@ -91,7 +102,7 @@ pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::R
         .enable_all()
         .build()?;
     let (stop, stopped) = watch::channel(false);
-    let (shard, log) = control.block_on(start(options, &opened, listener, &url, stopped))?;
+    let running = control.block_on(start(options, &opened, listener, &url, stopped))?;
     // Whole or not at all: others wait for the file and read it at once.
     let unfinished = options.data_dir.join("endpoint.new");
     std::fs::write(&unfinished, format!("{url}\n"))?;
@@ -100,10 +111,13 @@ pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::R
     control.block_on(until_told())?;
     tracing::info!(grace_s = options.grace_s, "stopping: running invokes may finish");
     stop.send_replace(true);
-    shard.join().map_err(|_| anyhow::anyhow!("the shard's thread panicked"))?;
-    let flushed = control.block_on(async { tokio::time::timeout(FLUSH, log.finish()).await });
-    if flushed.is_err() {
-        tracing::warn!("some log events were not written");
+    running.shard.join().map_err(|_| anyhow::anyhow!("the shard's thread panicked"))?;
+    let flush = async {
+        running.log.finish().await;
+        running.cloudwatch.settle().await;
+    };
+    if control.block_on(async { tokio::time::timeout(FLUSH, flush).await }).is_err() {
+        tracing::warn!("some log events and metrics were not written");
     }
     let _ = std::fs::remove_file(options.data_dir.join("endpoint"));
     control.shutdown_timeout(Duration::from_secs(1));
@@ -142,6 +156,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         code: Arc::new(FsCode::open(dir)?),
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
         messages: SqsSqlite::open(dir)?,
+        metrics: MetricsSqlite::open(dir, measuring::store_options(options))?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
         runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
         clock,
@@ -162,7 +177,7 @@ async fn start(
     listener: std::net::TcpListener,
     url: &str,
     stop: watch::Receiver<bool>,
-) -> anyhow::Result<(std::thread::JoinHandle<()>, Arc<LogPipeline>)> {
+) -> anyhow::Result<Running> {
     let table = Arc::new(FunctionTable::default());
     opened.store.subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>).await?;
     let metrics = Arc::new(InvokeMetrics::default());
@@ -177,19 +192,18 @@ async fn start(
     control.resume().await;
     let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
     tokio::spawn(expire(Arc::clone(&opened.logs)));
-    let own = OwnService {
-        code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
-        links,
-        metrics: MetricsPage {
-            invoke: Arc::clone(&metrics),
-            delivery: Arc::clone(&delivery_metrics),
-            mappings: mapping_metrics,
-            queue: Arc::clone(&opened.queue),
-        },
-        clock: Arc::clone(&opened.clock),
+    let cloudwatch = measuring::start(opened, Arc::new(Collector::default()));
+    let page = MetricsPage {
+        invoke: Arc::clone(&metrics),
+        delivery: Arc::clone(&delivery_metrics),
+        mappings: mapping_metrics,
+        queue: Arc::clone(&opened.queue),
+        cloudwatch: Arc::clone(&cloudwatch),
     };
+    let own = own_service(opened, links, page);
     let services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
+        Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
         Arc::new(SqsService(queues(opened, stop.clone()))),
         Arc::new(StsService(Arc::new(Sts))),
@@ -216,7 +230,12 @@ async fn start(
         ended: vec![delivered, polled],
         grace: Duration::from_secs(options.grace_s),
     })?;
-    Ok((shard, log))
+    Ok(Running { shard, log, cloudwatch })
+}
+
+fn own_service(opened: &Opened, links: Arc<CodeLinks>, metrics: MetricsPage) -> OwnService {
+    let code = Arc::clone(&opened.code) as Arc<dyn CodeStore>;
+    OwnService { code, links, metrics, clock: Arc::clone(&opened.clock) }
 }
 
 fn control(

@@ -12,6 +12,8 @@ pub mod invoke;
 pub mod log_store;
 pub mod logs;
 pub mod message_store;
+pub mod meter;
+pub mod metric_store;
 pub mod outbound;
 pub mod presence;
 pub mod queue;

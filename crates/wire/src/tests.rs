@@ -5,7 +5,7 @@ use lambent_kit::smithy::{Operation, Refused, router};
 use proptest::prelude::*;
 
 use crate::lambda::operations::{CreateFunction, ListFunctions, PublishLayerVersion, UntagResource};
-use crate::{lambda, logs, sqs, sts};
+use crate::{cloudwatch, lambda, logs, sns, sqs, sts};
 
 fn decode<O: Operation>(
     labels: &[(&'static str, String)],
@@ -25,8 +25,14 @@ fn refused(body: &str) -> String {
 
 #[test]
 fn every_pattern_of_the_models_compiles() {
-    let services =
-        [lambda::shapes::PATTERNS, logs::shapes::PATTERNS, sqs::shapes::PATTERNS, sts::shapes::PATTERNS];
+    let services = [
+        cloudwatch::shapes::PATTERNS,
+        lambda::shapes::PATTERNS,
+        logs::shapes::PATTERNS,
+        sns::shapes::PATTERNS,
+        sqs::shapes::PATTERNS,
+        sts::shapes::PATTERNS,
+    ];
     for pattern in services.concat() {
         assert!(pattern.compiles(), "{pattern:?}");
     }

@@ -17,8 +17,14 @@ use model::Model;
 const BOTOCORE: &str = "1.44.5";
 
 /// A service: its folder in botocore, its API version, its name here.
-const SERVICES: &[(&str, &str)] =
-    &[("lambda", "2015-03-31"), ("logs", "2014-03-28"), ("sqs", "2012-11-05"), ("sts", "2011-06-15")];
+const SERVICES: &[(&str, &str)] = &[
+    ("cloudwatch", "2010-08-01"),
+    ("lambda", "2015-03-31"),
+    ("logs", "2014-03-28"),
+    ("sns", "2010-03-31"),
+    ("sqs", "2012-11-05"),
+    ("sts", "2011-06-15"),
+];
 
 /// Path below the root, and content.
 type Files = BTreeMap<String, String>;

@@ -10,6 +10,9 @@ use lambent_ports::service_door::Resident;
 /// underscore.
 const OWN_PREFIX: &str = "/_lambent/";
 
+/// What CloudWatch is called in targets and paths.
+const CLOUDWATCH: &str = "GraniteServiceVersion20100801";
+
 /// Who asks, and for which account and region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -95,8 +98,13 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
         return match target.split('.').next() {
             Some("Logs_20140328") => Some("logs"),
             Some("AmazonSQS") => Some("sqs"),
+            Some(CLOUDWATCH) => Some("monitoring"),
             _ => None,
         };
+    }
+    // The protocol that is called RPC v2: `/service/<name>/operation/<operation>`.
+    if let Some(rest) = head.uri.path().strip_prefix("/service/") {
+        return (rest.split('/').next() == Some(CLOUDWATCH)).then_some("monitoring");
     }
     if looks_dated(head.uri.path()) {
         return Some("lambda");
@@ -105,7 +113,7 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
         return Some("sqs");
     }
     if let Some(name) = host(head).and_then(|host| host.split('.').next())
-        && matches!(name, "lambda" | "logs" | "sqs" | "sts")
+        && matches!(name, "lambda" | "logs" | "monitoring" | "sqs" | "sts")
     {
         return Some(name);
     }
@@ -127,7 +135,7 @@ pub(crate) fn form_service(form: &[u8], query: &str) -> Option<&'static str> {
         let mut pairs = form.split(|byte| *byte == b'&').chain(query.as_bytes().split(|byte| *byte == b'&'));
         pairs.any(|found| found == pair.as_bytes())
     };
-    [("2012-11-05", "sqs"), ("2011-06-15", "sts")]
+    [("2010-08-01", "monitoring"), ("2012-11-05", "sqs"), ("2011-06-15", "sts")]
         .into_iter()
         .find(|(version, _)| has(version))
         .map(|(_, name)| name)

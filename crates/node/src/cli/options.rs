@@ -92,6 +92,9 @@ pub struct ServeOptions {
     /// Disk space for log events, MiB; beyond it the oldest are dropped
     #[arg(long, env = "LAMBENT_LOGS_MAX_MB", default_value_t = 2_048, value_name = "MIB")]
     pub logs_max_mb: u64,
+    /// Disk space for metrics, MiB; beyond it the oldest data points of the shortest periods are dropped
+    #[arg(long, env = "LAMBENT_METRICS_MAX_MB", default_value_t = 512, value_name = "MIB")]
+    pub metrics_max_mb: u64,
     /// TOML file of signing profile versions' ARNs, each with a PEM file of its public key or certificate
     #[arg(long, env = "LAMBENT_SIGNING_PROFILES", value_name = "FILE")]
     pub signing_profiles: Option<PathBuf>,
