@@ -7,6 +7,7 @@
 
 mod cgroups;
 mod client;
+mod egress;
 mod group;
 mod host_memory;
 mod landlock;
@@ -26,6 +27,7 @@ mod tmp_disk;
 mod tree;
 
 pub use client::{LauncherClient, LauncherOptions};
+pub use egress::Egress;
 pub use launcher::launcher_main;
 pub use report::{Check, Verdict, host_report};
 

@@ -4,6 +4,7 @@
 //! from; `enter` then makes it the root.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
@@ -21,7 +22,7 @@ const HOST_ETC: [&str; 6] = ["ssl", "pki", "ca-certificates", "ld.so.cache", "al
 const MASKED: [&str; 5] = ["usr/local", "usr/src", "usr/games", "etc/ssl/private", "etc/pki/tls/private"];
 
 /// The empty tree: everything but what a function's sandbox is told apart by.
-pub(crate) fn build(root: &Path) -> io::Result<()> {
+pub(crate) fn build(root: &Path, resolver: Option<Ipv4Addr>) -> io::Result<()> {
     // What is mounted here does not show on the host; what the host unmounts goes here too, and isn't kept busy.
     sys::mount(None, Path::new("/"), None, libc::MS_REC | libc::MS_SLAVE, None)?;
     let tmpfs = Path::new("tmpfs");
@@ -30,7 +31,7 @@ pub(crate) fn build(root: &Path) -> io::Result<()> {
         std::fs::create_dir_all(root.join(dir))?;
     }
     base_system(root)?;
-    etc(root)?;
+    etc(root, resolver)?;
     for masked in MASKED.map(|masked| root.join(masked)).iter().filter(|masked| masked.is_dir()) {
         sys::mount(Some(tmpfs), masked, Some("tmpfs"), READ_ONLY, Some("mode=755,size=4k"))?;
     }
@@ -168,7 +169,7 @@ fn base_system(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn etc(root: &Path) -> io::Result<()> {
+fn etc(root: &Path, resolver: Option<Ipv4Addr>) -> io::Result<()> {
     let write = |name: &str, text: &str| std::fs::write(root.join("etc").join(name), text);
     write(
         "passwd",
@@ -177,7 +178,7 @@ fn etc(root: &Path) -> io::Result<()> {
     write("group", "root:x:0:\nsbx_user1051:x:990:\n")?;
     write("hosts", "127.0.0.1 localhost localhost.localdomain\n169.254.100.1 sandbox.localdomain sandbox\n")?;
     write("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
-    write("resolv.conf", "")?;
+    write("resolv.conf", &resolver.map_or(String::new(), |address| format!("nameserver {address}\n")))?;
     for name in HOST_ETC {
         let host = Path::new("/etc").join(name);
         if host.exists() {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use lambent_ports::sandbox::{Exit, Process, Sandbox, SandboxHost};
 use lambent_ports::suites::sandbox::{PATIENCE, ShellPrograms, Subject, run};
-use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
+use lambent_sandbox_linux::{Egress, LauncherClient, LauncherOptions};
 
 pub mod confinement;
 pub mod deaths;
+pub mod egress;
 pub mod life;
 pub mod ordinary_user;
 pub mod parked;
@@ -25,6 +26,8 @@ impl Host {
         let options = LauncherOptions {
             executable: std::env::current_exe().unwrap(),
             state_dir: dir.path().join("sandboxes"),
+            // What is tried in here must not get anywhere, whatever this host allows.
+            egress: Egress::None,
         };
         Host { client: Arc::new(LauncherClient::spawn(&options).unwrap()), options, dir }
     }
@@ -103,6 +106,10 @@ cases! {
     parked::what_waits_goes_when_it_is_not_wanted_and_with_its_launcher,
     parked::the_launchers_death_is_the_death_of_what_waits,
     parked::what_can_not_wait_harms_nobody,
+    egress::nat_reaches_the_outside_and_nothing_else,
+    egress::host_mode_reaches_the_hosts_own_addresses_too,
+    egress::nothing_of_it_stays_and_launchers_keep_apart,
+    egress::what_can_not_be_had_is_said,
     ordinary_user::everything_holds_for_an_ordinary_user,
 }
 
