@@ -68,11 +68,8 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_sethostname,
     libc::SYS_setdomainname,
     libc::SYS_lookup_dcookie,
-    libc::SYS_mknodat,
     libc::SYS_fanotify_init,
     OPEN_TREE_ATTR,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_mknod,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_uselib,
     #[cfg(target_arch = "x86_64")]
@@ -123,6 +120,9 @@ impl Filters {
         let no_randomise = condition(0, Op::MaskedEq(0x0040000), 0x0040000)?;
         let not_query = condition(0, Op::Ne, u64::from(u32::MAX))?;
         rules.insert(libc::SYS_personality, vec![rule(vec![no_randomise, not_query])?]);
+        rules.insert(libc::SYS_mknodat, device_rules(2)?);
+        #[cfg(target_arch = "x86_64")]
+        rules.insert(libc::SYS_mknod, device_rules(1)?);
         let numbers: Vec<libc::c_long> =
             allowed::ALLOWED.iter().copied().flatten().chain(allowed::ALLOWED_HERE).copied().collect();
         Ok(Filters { allowed: by_number::allow(&numbers), denied: program(rules, libc::EPERM)? })
@@ -151,6 +151,12 @@ fn clone_rules() -> Result<Vec<SeccompRule>, String> {
         .filter(|flag| NAMESPACE_FLAGS & flag != 0)
         .map(|flag| rule(vec![condition(0, Op::MaskedEq(flag), flag)?]))
         .collect()
+}
+
+/// Pipes and files may be made, device files not. The kind is in this argument.
+fn device_rules(argument: u8) -> Result<Vec<SeccompRule>, String> {
+    let kind = |kind: u32| rule(vec![condition(argument, Op::MaskedEq(libc::S_IFMT.into()), kind.into())?]);
+    Ok(vec![kind(libc::S_IFCHR)?, kind(libc::S_IFBLK)?])
 }
 
 fn socket_rules() -> Result<Vec<SeccompRule>, String> {

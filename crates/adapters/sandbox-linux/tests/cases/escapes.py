@@ -66,7 +66,10 @@ for fd in range(3, 256):
 for path in ["/etc/shadow", "/var/lib/dpkg/status", "/var/log", "/home", "/boot", "/sys/kernel", "/sys/fs/cgroup/memory", "/dev/sda", "/dev/vda", "/dev/mem", "/dev/kmsg", "/dev/loop0"]:
     attempt("host path " + path, lambda path=path: os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)))
 attempt("kcore", reads("/proc/kcore"))
-attempt("keys", reads("/proc/keys"))
+for name in ["keys", "kallsyms", "kmsg", "interrupts", "sched_debug", "timer_list", "latency_stats"]:
+    attempt("/proc/" + name, reads("/proc/" + name))
+for name in ["sys", "bus", "fs", "irq"]:
+    attempt("a writable /proc/" + name, lambda name=name: os.path.exists("/proc/" + name) and os.statvfs("/proc/" + name).f_flag & os.ST_RDONLY == 0)
 
 # Mounts and namespaces
 attempt("mount", lambda: raw(165, b"none", b"/mnt", b"tmpfs", 0, 0))
@@ -120,7 +123,9 @@ attempt("settimeofday", lambda: raw(164, 0, 0))
 attempt("sethostname", lambda: raw(170, b"x", 1))
 attempt("syslog", lambda: raw(103, 3, ctypes.create_string_buffer(64), 64))
 attempt("init_module", lambda: raw(175, 0, 0, b""))
-attempt("mknod", lambda: raw(133, b"/tmp/device", 0o60600, 0x700))
+for kind in [0o60600, 0o20600]:
+    refused("mknod", 133, b"/tmp/device", kind, 0x700)
+    refused("mknodat", 259, -100, b"/tmp/device", kind, 0x700)
 attempt("setuid root", lambda: os.setuid(0) or "uid 0")
 attempt("oom_score_adj", writes("/proc/self/oom_score_adj", "-1000"))
 for path in ["/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sys/vm/drop_caches", "/proc/sysrq-trigger", "/proc/sys/net/ipv4/ip_forward"]:
