@@ -66,7 +66,15 @@ macro_rules! targets {
 }
 
 targets!(
-    codecs, event_pattern, filter_pattern, names, package, requests, router, runtime_api, schedule_expression
+    codecs,
+    event_pattern,
+    filter_pattern,
+    names,
+    package,
+    requests,
+    router,
+    runtime_api,
+    schedule_expression
 );
 
 #[test]

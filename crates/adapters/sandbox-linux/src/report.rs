@@ -146,7 +146,7 @@ fn user(root: bool) -> Check {
         false => lacking(
             "user",
             Verdict::Degraded,
-            "an ordinary user: sandboxes share its user id on the host",
+            "an ordinary user: sandboxes share its user id on the host, and what the kernel counts by user",
             "run the server as root, or accept it on a machine that is yours alone",
         ),
     }
