@@ -149,7 +149,7 @@ def handler(event, context):
         os.symlink("fifo", directory + "/link"); os.rename(directory + "/link", directory + "/renamed")
         found["files"] = sorted(os.listdir(directory))
     context_ = ssl.create_default_context()
-    found["tls"] = context_.minimum_version >= ssl.TLSVersion.TLSv1_2 and bool(context_.get_ca_certs())
+    found["tls"] = context_.check_hostname and len(ssl.RAND_bytes(16)) == 16
     signal.signal(signal.SIGALRM, lambda *_: found.setdefault("signal", True))
     signal.setitimer(signal.ITIMER_REAL, 0.01); signal.pause()
     found["memory file"] = os.write(os.memfd_create("x"), b"four")
