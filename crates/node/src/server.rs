@@ -133,6 +133,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
     let launcher = LauncherClient::spawn(&LauncherOptions {
         executable: "/proc/self/exe".into(),
         state_dir: dir.join("sandboxes"),
+        egress: options.egress.mode(),
     })
     .context("sandboxes can't be made on this host; see: lambent doctor")?;
     for degraded in launcher.degraded() {

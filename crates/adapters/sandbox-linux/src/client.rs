@@ -17,6 +17,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::sync::{oneshot, watch};
 
 use crate::cgroups::Dirs;
+use crate::egress::Egress;
 use crate::group::Group;
 use crate::host_memory::{LimitedGroups, processor_time};
 use crate::launcher::SERVER_FD;
@@ -34,6 +35,8 @@ pub struct LauncherOptions {
     pub executable: PathBuf,
     /// A directory for the launcher's use, on a disk that has room for sandboxes' `/tmp`.
     pub state_dir: PathBuf,
+    /// What functions reach.
+    pub egress: Egress,
 }
 
 /// The listeners only where the sandbox has been waiting.
@@ -82,7 +85,7 @@ impl LauncherClient {
             let _ = rustix::net::sockopt::set_socket_send_buffer_size(end, 8 * MAX_MESSAGE_BYTES);
         }
         let mut command = Command::new(&options.executable);
-        command.arg(crate::LAUNCHER_ARGUMENT).arg(&options.state_dir);
+        command.arg(crate::LAUNCHER_ARGUMENT).arg(&options.state_dir).arg(options.egress.name());
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         let far_fd = far.as_raw_fd();
         // SAFETY: between fork and exec this only duplicates a descriptor, which allocates nothing.

@@ -15,6 +15,7 @@ macro_rules! complain {
 
 mod cgroups;
 mod client;
+mod egress;
 mod favour;
 mod group;
 mod host_memory;
@@ -35,6 +36,7 @@ mod tmp_disk;
 mod tree;
 
 pub use client::{LauncherClient, LauncherOptions};
+pub use egress::Egress;
 pub use favour::favour_this_thread;
 pub use launcher::launcher_main;
 pub use report::{Check, Verdict, host_report};

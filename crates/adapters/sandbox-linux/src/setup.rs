@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use crate::cgroups::{self, Dirs};
+use crate::egress::{self, Link};
 use crate::seccomp::Filters;
 use crate::{landlock, sys, tree};
 
@@ -46,6 +47,8 @@ pub(crate) struct Shell<'a> {
     pub(crate) tmp_mb: u32,
     /// The host's user and group that this sandbox runs as. `None` when the launcher is no root: the own one.
     pub(crate) host_ids: Option<(u32, u32)>,
+    /// Its way out, if it has one.
+    pub(crate) link: Option<Link>,
     pub(crate) filters: &'a Filters,
 }
 
@@ -107,7 +110,10 @@ impl<'a> Shell<'a> {
         // The path of the host's group is not the function's business. Not every kernel has it, and nothing rests on it.
         let _ = sys::unshare(libc::CLONE_NEWCGROUP);
         let listeners = step("network", network())?;
-        step("root tree", tree::build(self.root))?;
+        if let Some(Link { gateway, own }) = self.link {
+            step("way out", egress::set_up_inside(gateway, own))?;
+        }
+        step("root tree", tree::build(self.root, self.link.map(|link| link.gateway)))?;
         step("/tmp", tree::mount_tmp(self.root, self.tmp_device, self.tmp_mb))?;
         let _ = rustix::system::sethostname(b"localhost");
         let mapper = match self.host_ids {
@@ -212,7 +218,7 @@ impl Mapper {
     }
 }
 
-/// Loopback with the Runtime API's address, and the listeners. There is no way out of this network.
+/// Loopback with the Runtime API's address, and the listeners.
 fn network() -> io::Result<Listeners> {
     let control = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     sys::loopback_up(&control)?;

@@ -86,6 +86,10 @@ pub struct ServeOptions {
     /// At most so many of each, while they are in demand; 0 parks none
     #[arg(long, env = "LAMBENT_PARKED_MAX", default_value_t = 8, value_name = "COUNT")]
     pub parked_max: u32,
+    /// What functions can reach: what the host reaches (nat), nothing (none), or the host's own addresses too (host); auto is
+    /// nat where the host can do it. The host's loopback and link-local addresses are closed in each
+    #[arg(long, env = "LAMBENT_EGRESS", value_enum, default_value = "auto")]
+    pub egress: Egress,
     /// Refuse a runtime whose exact interpreter is missing, instead of taking the nearest version
     #[arg(long, env = "LAMBENT_STRICT_RUNTIMES")]
     pub strict_runtimes: bool,
@@ -200,6 +204,31 @@ pub enum Auth {
     Off,
     /// Signatures and policies are checked (not available yet)
     Enforce,
+}
+
+/// `--egress`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Egress {
+    /// nat where the host can do it, else none, with a warning
+    Auto,
+    /// What the host reaches, under its address; not the host itself
+    Nat,
+    /// Nothing
+    None,
+    /// What the host reaches, and its own addresses
+    Host,
+}
+
+impl Egress {
+    /// As the adapter takes it.
+    pub fn mode(self) -> lambent_sandbox_linux::Egress {
+        match self {
+            Egress::Auto => lambent_sandbox_linux::Egress::Auto,
+            Egress::Nat => lambent_sandbox_linux::Egress::Nat,
+            Egress::None => lambent_sandbox_linux::Egress::None,
+            Egress::Host => lambent_sandbox_linux::Egress::Host,
+        }
+    }
 }
 
 /// `--log-format`.
