@@ -39,6 +39,7 @@ e2e: $(VENV)/installed ## The real binary with real clients, and its answers bes
 	$(CARGO) build --package lambent
 	target/debug/lambent runtime install
 	tests/aws-cli-v2 $(CACHE)
+	tests/aws-sdk-js $(CACHE)
 	$(VENV)/bin/python -m pytest -q tests/e2e tests/conformance
 
 fuzz: ## Look for inputs that break a parser, FUZZ_SECONDS for each (nightly)

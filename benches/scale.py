@@ -231,7 +231,7 @@ def idle(server, _):
     create(connection, "idle", "python3.12", "app.handler", CLOCK)
     time.sleep(2)
     before = proportional_mb(descendants(server.process.pid))
-    all_at_once(server, "idle", 200, {"s": 3})
+    all_at_once(server, "idle", 200, {"s": 15})
     time.sleep(5)
     pids = descendants(server.process.pid)
     environments = figures(server)["lambent_environments"]

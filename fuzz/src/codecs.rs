@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lambent_kit::smithy::http_binding::Request;
 use lambent_kit::smithy::{
-    Check, Location, Members, Operation, OperationVisitor, Path, Protocol, Refused, Structure,
+    Check, Location, Members, Operation, OperationVisitor, Path, Protocol, Refused, Structure, cbor,
 };
-use lambent_wire::{events, lambda, logs, scheduler, sqs, sts};
+use lambent_wire::{cloudwatch, events, lambda, logs, scheduler, sqs, sts};
 use serde_json::Value;
 
 /// Decodes, and what was decoded survives being written and read again. Answers can be written from anything that
@@ -46,7 +46,9 @@ impl OperationVisitor for Probes {
 fn probes() -> &'static [(String, Probe)] {
     static PROBES: OnceLock<Vec<(String, Probe)>> = OnceLock::new();
     PROBES.get_or_init(|| {
-        let mut probes = Probes { service: "lambda", found: Vec::new() };
+        let mut probes = Probes { service: "cloudwatch", found: Vec::new() };
+        cloudwatch::operations::visit(&mut probes);
+        probes.service = "lambda";
         lambda::operations::visit(&mut probes);
         probes.service = "events";
         events::operations::visit(&mut probes);
@@ -118,6 +120,7 @@ fn probe<O: Operation>(parts: &Parts) {
         let body = answer.body();
         match O::PROTOCOL {
             Protocol::AwsQuery { .. } => assert!(body.starts_with(b"<"), "{}", O::NAME),
+            Protocol::RpcV2Cbor { .. } => assert!(cbor::decode(body).is_ok(), "{}", O::NAME),
             _ if body.is_empty() => assert_eq!(answer.status(), 204, "{}", O::NAME),
             _ => assert!(serde_json::from_slice::<Value>(body).is_ok(), "{}", O::NAME),
         }

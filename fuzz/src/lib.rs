@@ -3,9 +3,11 @@
 //! The same functions serve libFuzzer (`fuzz_targets/`, nightly, `make fuzz`) and a plain `cargo test`, which runs the
 //! stored corpus and a short run of seeded mutations of it. Whatever libFuzzer finds goes into `corpus/<target>/`.
 
+pub mod cbor;
 pub mod codecs;
 pub mod event_pattern;
 pub mod filter_pattern;
+pub mod metric_math;
 pub mod mutate;
 pub mod names;
 pub mod package;
@@ -27,9 +29,11 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    Target { name: "cbor", run: cbor::run, mutations: 10_000 },
     Target { name: "codecs", run: codecs::run, mutations: 4_000 },
     Target { name: "event_pattern", run: event_pattern::run, mutations: 6_000 },
     Target { name: "filter_pattern", run: filter_pattern::run, mutations: 6_000 },
+    Target { name: "metric_math", run: metric_math::run, mutations: 6_000 },
     Target { name: "names", run: names::run, mutations: 10_000 },
     Target { name: "package", run: package::run, mutations: 1_500 },
     Target { name: "requests", run: requests::run, mutations: 6_000 },

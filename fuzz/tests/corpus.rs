@@ -66,15 +66,17 @@ macro_rules! targets {
 }
 
 targets!(
+    cbor,
     codecs,
     event_pattern,
     filter_pattern,
+    metric_math,
     names,
     package,
     requests,
     router,
     runtime_api,
-    schedule_expression
+    schedule_expression,
 );
 
 #[test]

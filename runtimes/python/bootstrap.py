@@ -8,4 +8,6 @@ sys.path.insert(0, "/var/runtime")
 
 import function_client
 
-function_client.main()
+# Processes that `multiprocessing` spawns run this file, too, under another name.
+if __name__ == "__main__":
+    function_client.main()

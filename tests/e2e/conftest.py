@@ -82,7 +82,7 @@ class Server:
         config = botocore.config.Config(
             retries={"max_attempts": 0}, read_timeout=120, max_pool_connections=300, parameter_validation=False, **options.pop("config", {})
         )
-        return boto3.client(
+        return options.pop("session", boto3).client(
             service, endpoint_url=self.url, region_name=options.pop("region_name", "us-east-1"),
             aws_access_key_id=options.pop("account", "test"), aws_secret_access_key="test", config=config, **options,
         )

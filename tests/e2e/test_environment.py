@@ -56,6 +56,8 @@ def test_every_runtime_has_awss_variables_and_no_others(server, runtime):
     env = server.invoke(name)["Json"]
     secret = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     own = {key for key in env if key.startswith(("AWS_LAMBDA_", "AWS_XRAY_", "_AWS_XRAY_"))} | {"_HANDLER", "AWS_REGION", "AWS_DEFAULT_REGION"}
+    # The one that AWS does not set: the way to this server's services.
+    assert env.pop("AWS_ENDPOINT_URL") == "http://169.254.100.1:4566"
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=1:[0-9a-f]{8}:0", env.pop("_X_AMZN_TRACE_ID"))
     assert {key: value for key, value in env.items() if key not in secret | own} == expected(runtime)
 

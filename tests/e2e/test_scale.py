@@ -1,6 +1,8 @@
 """More than there is room for: memory, scaling rates, crashes, updates in the middle of everything."""
 
 import concurrent.futures
+import os
+import signal
 import threading
 import time
 import urllib.request
@@ -161,3 +163,32 @@ def test_where_the_time_of_a_cold_start_goes_is_in_the_metrics(own_server):
     # What is warm has no phases.
     own_server.invoke("phases")
     assert figures(own_server)['lambent_cold_start_phase_seconds_count{phase="reply"}'] == 1
+
+
+def test_a_log_on_a_full_disk_ends_no_sandbox(own_server):
+    own_server.prefix = ("sh", "-c", 'exec "$@" 2>/dev/full', "sh")
+    own_server.start()
+    own_server.create("unheard", HOLDER)
+
+    def parked():
+        return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and is_parked_of(own_server, pid)]
+
+    # The launcher has something to say about each, and nobody to say it to.
+    for pid in wait_for(parked, "an interpreter is parked"):
+        os.kill(pid, signal.SIGKILL)
+    for _ in range(3):
+        assert own_server.invoke("unheard")["Json"] == 0
+
+
+def is_parked_of(server, pid):
+    try:
+        with open("/proc/%s/environ" % pid, "rb") as file:
+            waits = b"_LAMBENT_PARKED_FD=" in file.read()
+        while waits and pid not in ("0", "1"):
+            if int(pid) == server.process.pid:
+                return True
+            with open("/proc/%s/stat" % pid) as file:
+                pid = file.read().rpartition(")")[2].split()[1]
+    except OSError:
+        pass
+    return False

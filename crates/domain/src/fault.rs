@@ -29,6 +29,8 @@ pub enum Fault {
     },
     /// 409 with another text.
     Conflict(String),
+    /// 400 `ResourceInUseException`: something is under way with it.
+    InUse(String),
     /// 404 `ProvisionedConcurrencyConfigNotFoundException`.
     NoProvisionedConcurrency,
     /// 412 `PreconditionFailedException` for a function's or alias's RevisionId.

@@ -7,6 +7,8 @@ pub mod alias;
 pub mod async_config;
 pub mod code_signing;
 pub mod configuration;
+pub mod distribution;
+pub mod event_source_mapping;
 pub mod fault;
 pub mod function;
 pub mod ident;
@@ -23,12 +25,15 @@ pub mod version;
 pub use alias::{Alias, Weighted};
 pub use code_signing::CodeSigningConfig;
 pub use configuration::{Configuration, LayerRef, Secrets};
+pub use distribution::Distribution;
+pub use event_source_mapping::{EventSourceMapping, MappingState};
 pub use fault::Fault;
 pub use function::Function;
 pub use ident::{CodeSha256, Epoch, RequestId, RevisionId, TimestampMs};
 pub use layer::{Layer, LayerVersion};
 pub use names::{
-    AccountId, CodeSigningKey, FunctionKey, FunctionName, FunctionRef, LayerKey, Qualifier, Region, Scope,
+    AccountId, CodeSigningKey, FunctionKey, FunctionName, FunctionRef, LayerKey, MappingKey, Qualifier,
+    Region, Scope,
 };
 pub use policy::Policy;
 pub use runtime::RuntimeId;

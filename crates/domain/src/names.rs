@@ -141,6 +141,22 @@ impl CodeSigningKey {
     }
 }
 
+/// Names one event source mapping of this server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MappingKey {
+    /// Account and region.
+    pub scope: Scope,
+    /// Its UUID.
+    pub uuid: String,
+}
+
+impl MappingKey {
+    /// Its ARN.
+    pub fn arn(&self) -> String {
+        self.scope.arn(&format!("event-source-mapping:{}", self.uuid))
+    }
+}
+
 impl Scope {
     /// The ARN of a Lambda resource here, such as `function:f`.
     pub fn arn(&self, resource: &str) -> String {

@@ -28,6 +28,13 @@ pub fn rfc3339_ms(epoch_ms: u64) -> String {
     format!("{}Z", date_time_ms(epoch_ms))
 }
 
+/// `2025-11-25T02:26:54Z`.
+pub fn rfc3339_s(epoch_ms: u64) -> String {
+    let text = date_time_ms(epoch_ms);
+    let seconds = text.rsplit_once('.').map_or(text.as_str(), |(seconds, _)| seconds);
+    format!("{seconds}Z")
+}
+
 /// `2025-11-25T02:26:54.123+0000`: Lambda's `LastModified`.
 pub fn offset_ms(epoch_ms: u64) -> String {
     format!("{}+0000", date_time_ms(epoch_ms))
@@ -61,6 +68,7 @@ mod tests {
     fn instants_print_as_utc() {
         assert_eq!(rfc3339_ms(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339_ms(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(rfc3339_s(1_764_037_614_123), "2025-11-25T02:26:54Z");
         assert_eq!(offset_ms(1_764_037_614_123), "2025-11-25T02:26:54.123+0000");
         assert_eq!(offset_s(1_764_037_614_123), "2025-11-25T02:26:54+0000");
         assert_eq!(amz_date(1_764_037_614_999), "20251125T022654Z");

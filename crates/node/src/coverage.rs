@@ -13,6 +13,7 @@ pub(crate) fn markdown() -> String {
     lambda.sort_by_key(|line| line.operation);
     let services = [
         ("Lambda", lambda),
+        ("CloudWatch", lambent_cloudwatch::REGISTRY.coverage()),
         ("EventBridge", lambent_events::REGISTRY.coverage()),
         ("EventBridge Scheduler", lambent_scheduler::REGISTRY.coverage()),
         ("CloudWatch Logs", lambent_logs::REGISTRY.coverage()),

@@ -3,20 +3,25 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use lambent_cloudwatch::CloudWatch;
 use lambent_delivery::DeliveryMetrics;
 use lambent_invoke::{BOUNDS_US, InvokeMetrics, PHASES};
+use lambent_mappings::MappingMetrics;
 use lambent_queue_sqlite::SqliteQueue;
 
 pub(crate) struct MetricsPage {
     pub(crate) invoke: Arc<InvokeMetrics>,
     pub(crate) delivery: Arc<DeliveryMetrics>,
+    pub(crate) mappings: Arc<MappingMetrics>,
     pub(crate) queue: Arc<SqliteQueue>,
+    pub(crate) cloudwatch: Arc<CloudWatch>,
 }
 
 impl MetricsPage {
     pub(crate) fn render(&self) -> String {
         let now = self.invoke.snapshot();
         let events = self.delivery.snapshot();
+        let mapped = self.mappings.snapshot();
         let counters = [
             ("lambent_invocations", "Invokes that reached a function", now.invocations),
             ("lambent_errors", "Invokes that ended with a function error", now.errors),
@@ -34,12 +39,27 @@ impl MetricsPage {
             ("lambent_async_event_age_milliseconds", "Age of events, summed over attempts", events.age_ms),
             ("lambent_async_events_dropped", "Events that ended without success", events.dropped),
             ("lambent_queue_commits", "Groups of changes to queues written to disk", self.queue.commits()),
+            ("lambent_metrics_dropped", "Metric data that could not be kept", self.cloudwatch.dropped()),
             ("lambent_dead_letter_errors", "Dead letters that could not be sent", events.dead_letter_errors),
             (
                 "lambent_destination_delivery_failures",
                 "Records that could not be sent to their destination",
                 events.destination_delivery_failures,
             ),
+            ("lambent_mapping_receives", "Requests to queues for messages", mapped.receives),
+            ("lambent_mapping_events_polled", "Messages received for functions", mapped.polled),
+            (
+                "lambent_mapping_events_filtered_out",
+                "Messages that no filter let through",
+                mapped.filtered_out,
+            ),
+            ("lambent_mapping_events_invoked", "Messages that functions were called with", mapped.invoked),
+            (
+                "lambent_mapping_events_failed",
+                "Messages that functions did not deal with",
+                mapped.failed_invoke,
+            ),
+            ("lambent_mapping_events_deleted", "Messages deleted after their functions", mapped.deleted),
         ];
         let gauges = [
             ("lambent_concurrent_executions", "Invokes running now", now.concurrent_executions),
@@ -50,6 +70,7 @@ impl MetricsPage {
                 now.memory_used_mb,
             ),
             ("lambent_environments_memory_limit_mebibytes", "Memory that they may use", now.memory_budget_mb),
+            ("lambent_mapping_batches", "Batches of messages that functions have now", mapped.running),
             ("lambent_async_running", "Asynchronous invokes running now", events.running),
         ];
         let mut page = String::new();

@@ -1,7 +1,6 @@
 //! A server: everything opened, wired and running; and stopped again, in order.
 
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use anyhow::Context;
 use lambent_api_kit::lambda_fault;
 use lambent_aws_client::RemoteClient;
 use lambent_blob_fs::{FsCode, PackageSignatures};
+use lambent_cloudwatch::{CloudWatch, CloudWatchService, Collector};
 use lambent_control::{Control, ControlParts, ControlService};
 use lambent_delivery::DeliveryMetrics;
 use lambent_domain::limits::{TOTAL_CODE_BYTES, UNRESERVED_MINIMUM};
@@ -19,6 +19,8 @@ use lambent_kit::clock::{Clock, SystemClock};
 use lambent_kit::random::{Random, SystemRandom};
 use lambent_logs::{Logs, LogsService};
 use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
+use lambent_mappings::{MappingMetrics, Mappings};
+use lambent_metrics_sqlite::MetricsSqlite;
 use lambent_outbox_sqlite::OutboxSqlite;
 use lambent_ports::api::ApiService;
 use lambent_ports::code::CodeStore;
@@ -30,7 +32,6 @@ use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::ParkedCount;
 use lambent_ports::store::{ChangeListener, Limits, Store};
 use lambent_queue_sqlite::SqliteQueue;
-use lambent_runtime_front::HttpRuntimeFront;
 use lambent_runtimes::Catalog;
 use lambent_s3_source::S3Source;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
@@ -45,11 +46,13 @@ use crate::cli::signing;
 use crate::code_links::CodeLinks;
 use crate::delivering;
 use crate::invoke_bridge::bridge;
+use crate::measuring;
 use crate::metrics_page::MetricsPage;
 use crate::own_client::OwnClient;
 use crate::own_service::OwnService;
+use crate::polling;
 use crate::scheduling;
-use crate::shard_thread::{self, ShardSetup};
+use crate::shard_thread::{self, MakeParts, ShardSetup};
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -72,12 +75,20 @@ pub(crate) struct Opened {
     code: Arc<FsCode>,
     logs: Arc<LogsSqlite>,
     messages: Arc<SqsSqlite>,
+    pub(crate) metrics: Arc<MetricsSqlite>,
     pub(crate) events: Arc<OutboxSqlite>,
     pub(crate) schedules: Arc<OutboxSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     scope: Scope,
     _lock: DataDirLock,
+}
+
+/// What has to be waited for at the end.
+struct Running {
+    shard: std::thread::JoinHandle<()>,
+    log: Arc<LogPipeline>,
+    cloudwatch: Arc<CloudWatch>,
 }
 
 /// Runs a server until it is told to stop. `ready` is called with the address when requests are taken.
@@ -95,7 +106,7 @@ pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::R
         .enable_all()
         .build()?;
     let (stop, stopped) = watch::channel(false);
-    let (shard, log) = control.block_on(start(options, &opened, listener, &url, stopped))?;
+    let running = control.block_on(start(options, &opened, listener, &url, stopped))?;
     // Whole or not at all: others wait for the file and read it at once.
     let unfinished = options.data_dir.join("endpoint.new");
     std::fs::write(&unfinished, format!("{url}\n"))?;
@@ -104,10 +115,13 @@ pub(crate) fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> anyhow::R
     control.block_on(until_told())?;
     tracing::info!(grace_s = options.grace_s, "stopping: running invokes may finish");
     stop.send_replace(true);
-    shard.join().map_err(|_| anyhow::anyhow!("the shard's thread panicked"))?;
-    let flushed = control.block_on(async { tokio::time::timeout(FLUSH, log.finish()).await });
-    if flushed.is_err() {
-        tracing::warn!("some log events were not written");
+    running.shard.join().map_err(|_| anyhow::anyhow!("the shard's thread panicked"))?;
+    let flush = async {
+        running.log.finish().await;
+        running.cloudwatch.settle().await;
+    };
+    if control.block_on(async { tokio::time::timeout(FLUSH, flush).await }).is_err() {
+        tracing::warn!("some log events and metrics were not written");
     }
     let _ = std::fs::remove_file(options.data_dir.join("endpoint"));
     control.shutdown_timeout(Duration::from_secs(1));
@@ -123,6 +137,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
     let launcher = LauncherClient::spawn(&LauncherOptions {
         executable: "/proc/self/exe".into(),
         state_dir: dir.join("sandboxes"),
+        egress: options.egress.mode(),
     })
     .context("sandboxes can't be made on this host; see: lambent doctor")?;
     for degraded in launcher.degraded() {
@@ -146,6 +161,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         code: Arc::new(FsCode::open(dir)?),
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
         messages: SqsSqlite::open(dir)?,
+        metrics: MetricsSqlite::open(dir, measuring::store_options(options))?,
         events: OutboxSqlite::open(dir, "events")?,
         schedules: OutboxSqlite::open(dir, "scheduler")?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
@@ -168,30 +184,32 @@ async fn start(
     listener: std::net::TcpListener,
     url: &str,
     stop: watch::Receiver<bool>,
-) -> anyhow::Result<(std::thread::JoinHandle<()>, Arc<LogPipeline>)> {
+) -> anyhow::Result<Running> {
     let table = Arc::new(FunctionTable::default());
     opened.store.subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>).await?;
     let metrics = Arc::new(InvokeMetrics::default());
     let delivery_metrics = Arc::new(DeliveryMetrics::default());
     let board = Arc::new(ProvisionedBoard::default());
-    let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
-    let control = control(options, opened, &links, &board)?;
-    control.resume().await;
-    let logs = logs(opened);
-    let own = OwnService {
-        code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
-        links,
-        metrics: MetricsPage {
-            invoke: Arc::clone(&metrics),
-            delivery: Arc::clone(&delivery_metrics),
-            queue: Arc::clone(&opened.queue),
-        },
-        clock: Arc::clone(&opened.clock),
-    };
     let (client, own_invokes) =
         OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random));
+    let mapping_metrics = Arc::new(MappingMetrics::default());
+    let mappings = polling::build(opened, Arc::clone(&client) as _, Arc::clone(&mapping_metrics)).await?;
+    let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
+    let control = control(options, opened, &links, &board, &mappings)?;
+    control.resume().await;
+    let logs = logs(opened);
+    let cloudwatch = measuring::start(opened, Arc::new(Collector::default()));
+    let page = MetricsPage {
+        invoke: Arc::clone(&metrics),
+        delivery: Arc::clone(&delivery_metrics),
+        mappings: mapping_metrics,
+        queue: Arc::clone(&opened.queue),
+        cloudwatch: Arc::clone(&cloudwatch),
+    };
+    let own = own_service(opened, links, page);
     let mut services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
+        Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
         Arc::new(SqsService(queues(opened, stop.clone()))),
         Arc::new(StsService(Arc::new(Sts))),
@@ -203,6 +221,7 @@ async fn start(
     let (invoke, arrivals) = bridge();
     let (events, delivered) =
         delivering::start(options, opened, Arc::new(invoke), client, delivery_metrics, stop.clone());
+    let polled = polling::start(mappings, stop.clone());
     let shard = shard_thread::start(ShardSetup {
         listener,
         arrivals,
@@ -215,10 +234,15 @@ async fn start(
         function_name_pattern: lambent_wire::lambda::shapes::RE_NAMESPACED_FUNCTION_NAME.text(),
         default_scope: opened.scope.clone(),
         stop,
-        delivered,
+        ended: vec![delivered, polled],
         grace: Duration::from_secs(options.grace_s),
     })?;
-    Ok((shard, log))
+    Ok(Running { shard, log, cloudwatch })
+}
+
+fn own_service(opened: &Opened, links: Arc<CodeLinks>, metrics: MetricsPage) -> OwnService {
+    let code = Arc::clone(&opened.code) as Arc<dyn CodeStore>;
+    OwnService { code, links, metrics, clock: Arc::clone(&opened.clock) }
 }
 
 fn control(
@@ -226,6 +250,7 @@ fn control(
     opened: &Opened,
     links: &Arc<CodeLinks>,
     board: &Arc<ProvisionedBoard>,
+    mappings: &Arc<Mappings>,
 ) -> anyhow::Result<Arc<Control>> {
     Ok(Control::new(ControlParts {
         store: Arc::clone(&opened.store) as Arc<dyn Store>,
@@ -237,6 +262,7 @@ fn control(
         runtimes: Arc::clone(&opened.runtimes) as Arc<dyn RuntimeCatalog>,
         links: Arc::clone(links) as _,
         provisioned: Arc::clone(board) as _,
+        event_sources: Arc::clone(mappings) as _,
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
         account_concurrency: options.account_concurrency,
@@ -250,13 +276,14 @@ fn shard_parts(
     board: Arc<ProvisionedBoard>,
     metrics: Arc<InvokeMetrics>,
     log: Arc<LogPipeline>,
-) -> Box<dyn FnOnce(Rc<HttpRuntimeFront>) -> ShardParts + Send> {
+) -> MakeParts {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let concurrent_starts =
-        if options.concurrent_starts == 0 { 4 * cores } else { options.concurrent_starts };
+        if options.concurrent_starts == 0 { 2 * cores } else { options.concurrent_starts };
     let settings = Options {
         account_concurrency: options.account_concurrency,
         concurrent_starts,
+        starts_may_grow: options.concurrent_starts == 0,
         memory_mb: (options.environments_max_mb > 0).then_some(options.environments_max_mb),
         memory_queue: options.memory_queue,
         scaling_rate: options.scaling_rate,
@@ -271,12 +298,13 @@ fn shard_parts(
     let runtimes = Arc::clone(&opened.runtimes);
     let code = Arc::clone(&opened.code);
     let (clock, random) = (Arc::clone(&opened.clock), Arc::clone(&opened.random));
-    Box::new(move |front| ShardParts {
+    Box::new(move |front, door| ShardParts {
         table,
         sandboxes,
         runtimes,
         code,
         front,
+        door,
         log,
         clock,
         random,

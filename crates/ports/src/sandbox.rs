@@ -137,6 +137,23 @@ pub struct HostMemory {
     pub available_bytes: u64,
 }
 
+/// What a host's processors have done since it was started, all together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessorTime {
+    /// Nothing.
+    pub idle: u64,
+    /// Anything, or nothing; in the same unit.
+    pub total: u64,
+}
+
+impl ProcessorTime {
+    /// The share of the time since then that nobody took.
+    pub fn idle_share_since(self, before: ProcessorTime) -> f64 {
+        let total = self.total.saturating_sub(before.total).max(1);
+        self.idle.saturating_sub(before.idle) as f64 / total as f64
+    }
+}
+
 /// Why a sandbox operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -165,6 +182,9 @@ pub trait SandboxHost: Send + Sync {
 
     /// What there is now; `None` where it can't be told. Takes some ten microseconds.
     fn memory(&self) -> Option<HostMemory>;
+
+    /// Up to now; `None` where it can't be told. Takes some ten microseconds.
+    fn processor_time(&self) -> Option<ProcessorTime>;
 }
 
 /// One sandbox. Dropping it destroys it in the background: every process is killed, every mount, cgroup and directory
@@ -177,6 +197,12 @@ pub trait Sandbox: Send + Sync {
 
     /// `host:port` for `AWS_LAMBDA_RUNTIME_API`.
     fn runtime_api_address(&self) -> &str;
+
+    /// As [`Sandbox::take_runtime_listener`], on [`Sandbox::services_address`].
+    fn take_services_listener(&self) -> Option<OwnedFd>;
+
+    /// `host:port` where the function finds AWS services.
+    fn services_address(&self) -> &str;
 
     /// Of the time that it took to make it, what went into mounting code into a process that waited.
     fn mounting(&self) -> Duration;

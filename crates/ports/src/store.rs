@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lambent_domain::{
-    CodeSigningConfig, CodeSigningKey, Epoch, Function, FunctionKey, Layer, LayerKey, Scope,
+    CodeSigningConfig, CodeSigningKey, Epoch, EventSourceMapping, Function, FunctionKey, Layer, LayerKey,
+    MappingKey, Scope,
 };
 
 /// Why a commit failed.
@@ -63,6 +64,8 @@ pub enum Record {
     Layer(Box<Layer>),
     /// Alone.
     CodeSigning(Box<CodeSigningConfig>),
+    /// Alone.
+    Mapping(Box<EventSourceMapping>),
 }
 
 /// Names a record.
@@ -74,6 +77,8 @@ pub enum RecordKey {
     Layer(LayerKey),
     /// A code-signing configuration.
     CodeSigning(CodeSigningKey),
+    /// An event source mapping.
+    Mapping(MappingKey),
 }
 
 /// One part of a commit.
@@ -95,6 +100,7 @@ impl Record {
             Record::Function(function) => RecordKey::Function(function.key.clone()),
             Record::Layer(layer) => RecordKey::Layer(layer.key.clone()),
             Record::CodeSigning(config) => RecordKey::CodeSigning(config.key.clone()),
+            Record::Mapping(mapping) => RecordKey::Mapping(mapping.key.clone()),
         }
     }
 
@@ -104,6 +110,7 @@ impl Record {
             Record::Function(function) => function.epoch,
             Record::Layer(layer) => layer.epoch,
             Record::CodeSigning(config) => config.epoch,
+            Record::Mapping(mapping) => mapping.epoch,
         }
     }
 }
@@ -126,13 +133,23 @@ impl From<CodeSigningConfig> for Write {
     }
 }
 
-/// What changed among functions, in commit order.
+impl From<EventSourceMapping> for Write {
+    fn from(mapping: EventSourceMapping) -> Self {
+        Write::Put(Record::Mapping(Box::new(mapping)))
+    }
+}
+
+/// What changed among functions and event source mappings, in commit order.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Created or replaced.
     Put(Arc<Function>),
     /// Gone.
     Deleted(FunctionKey),
+    /// A mapping was created or replaced.
+    MappingPut(Arc<EventSourceMapping>),
+    /// A mapping is gone.
+    MappingDeleted(MappingKey),
 }
 
 /// Follows the store. Called on the store's writer after the commit and *before* the write is acknowledged: whoever
@@ -172,12 +189,18 @@ pub trait Store: Send + Sync {
     /// Up to `limit` configurations of a scope with ids after `after`, in byte order of their ids.
     fn code_signings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<CodeSigningConfig>>;
 
+    /// The current record.
+    fn mapping(&self, key: &MappingKey) -> Option<Arc<EventSourceMapping>>;
+
+    /// Up to `limit` event source mappings of a scope with UUIDs after `after`, in byte order of their UUIDs.
+    fn mappings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<EventSourceMapping>>;
+
     /// Sums for GetAccountSettings.
     fn usage(&self, scope: &Scope) -> Usage;
 
     /// What the sums may be.
     fn limits(&self) -> Limits;
 
-    /// Replays every function as `Put`, then follows. No change is missed or repeated in between.
+    /// Replays every function as `Put` and every mapping as `MappingPut`, then follows. No change is missed or repeated in between.
     async fn subscribe(&self, listener: Arc<dyn ChangeListener>) -> Result<(), StoreError>;
 }

@@ -1,6 +1,8 @@
 //! AWS's words: types, codecs, routes and errors of each service, generated from `models/`. No behaviour.
 
 #[rustfmt::skip]
+pub mod cloudwatch;
+#[rustfmt::skip]
 pub mod events;
 #[rustfmt::skip]
 pub mod lambda;
@@ -8,6 +10,8 @@ pub mod lambda;
 pub mod logs;
 #[rustfmt::skip]
 pub mod scheduler;
+#[rustfmt::skip]
+pub mod sns;
 #[rustfmt::skip]
 pub mod sqs;
 #[rustfmt::skip]

@@ -86,9 +86,9 @@ fn strip(value: Value) -> Value {
     }
 }
 
-/// A member that happens to be called like a dropped key.
+/// A member or a shape that happens to be called like a dropped key.
 fn is_shape_member(value: &Value) -> bool {
-    value.get("shape").is_some()
+    value.get("shape").is_some() || value.get("type").is_some()
 }
 
 /// One line per operation, member and error, so that a new version's changes read as a diff.

@@ -31,6 +31,13 @@ impl Model {
         self.value["metadata"][key].as_str().unwrap_or_default()
     }
 
+    /// Whether the service speaks a protocol, be it among others.
+    pub(super) fn speaks(&self, protocol: &str) -> bool {
+        let protocols = self.value["metadata"]["protocols"].as_array();
+        self.metadata("protocol") == protocol
+            || protocols.into_iter().flatten().any(|known| known.as_str() == Some(protocol))
+    }
+
     pub(super) fn source(&self) -> &str {
         self.value["source"].as_str().unwrap_or_default()
     }

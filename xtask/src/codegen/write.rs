@@ -56,6 +56,9 @@ impl Writer<'_> {
                 format!("Protocol::AwsJson10 {{ query: {query} }}")
             }
             "json" => "Protocol::AwsJson11".to_owned(),
+            "smithy-rpc-v2-cbor" => {
+                format!("Protocol::RpcV2Cbor {{ query: {:?} }}", self.model.metadata("xmlNamespace"))
+            }
             _ => format!("Protocol::AwsQuery {{ namespace: {:?} }}", self.model.metadata("xmlNamespace")),
         }
     }
@@ -135,6 +138,7 @@ impl Writer<'_> {
         let mut patterns = String::from(
             "/// Every pattern, for a test that compiles them.\npub static PATTERNS: &[&Pattern] = &[\n",
         );
+        let mut written = std::collections::BTreeMap::new();
         for (name, shape) in self.model.shapes().filter(|(name, _)| self.model.is_used(name)) {
             let kind = self.model.kind(name);
             if kind == "structure" {
@@ -146,7 +150,12 @@ impl Writer<'_> {
                 let _ = writeln!(patterns, "    &{id},");
             }
             let (codec, value) = self.constant(name, shape).with_context(|| name.clone())?;
-            let _ = writeln!(out, "pub const {}: {codec} = {value};", constant(name));
+            let id = constant(name);
+            // Some models have `String` and `string`.
+            match written.insert(id.clone(), value.clone()) {
+                Some(other) => ensure!(other == value, "{id} has two meanings"),
+                None => drop(writeln!(out, "pub const {id}: {codec} = {value};")),
+            }
         }
         let _ = write!(out, "\n{patterns}];\n");
         Ok(out)
@@ -318,6 +327,7 @@ impl Writer<'_> {
             "/// The operation.\n#[derive(Clone, Copy, Debug)]\npub struct {kind};\n\nimpl Operation for {kind} {{\n    type Input = {input};\n    type Output = {output};\n    const NAME: &'static str = {name:?};\n    const PROTOCOL: Protocol = super::super::PROTOCOL;\n    const STATUS: u16 = {status};\n    const INPUT: &'static [Binding] = {input_bindings};\n    const OUTPUT: &'static [Binding] = {output_bindings};\n"
         );
         out.push_str(&self.query_names(operation));
+        out.push_str(&self.times(operation));
         out.push_str("}\n");
         for (end, suffix) in [("input", "Request"), ("output", "Response")] {
             if operation[end]["shape"].as_str().is_none() {
@@ -338,12 +348,24 @@ impl Writer<'_> {
         let mut names = std::collections::BTreeSet::new();
         for (member, shape) in ends.flat_map(|end| self.model.members_below(end)) {
             let shape = self.model.shape(&shape);
+            let wrapped = self.model.speaks("query") && shape["type"] == "map";
+            let entry = |key: &str, value: &str| format!("Some(({key:?}, {value:?}))");
+            if wrapped {
+                let named = |end: &str| shape[end]["locationName"].as_str().unwrap_or(end).to_owned();
+                let entry = entry(&named("key"), &named("value"));
+                names.insert(format!(
+                    "QueryName {{ member: {member:?}, name: {member:?}, entry: {entry}, flat: false }}"
+                ));
+                continue;
+            }
             let Some(name) = shape["queryName"].as_str() else { continue };
             let entry = match (shape["queryKey"].as_str(), shape["queryValue"].as_str()) {
-                (Some(key), Some(value)) => format!("Some(({key:?}, {value:?}))"),
+                (Some(key), Some(value)) => entry(key, value),
                 _ => "None".to_owned(),
             };
-            names.insert(format!("QueryName {{ member: {member:?}, name: {name:?}, entry: {entry} }}"));
+            names.insert(format!(
+                "QueryName {{ member: {member:?}, name: {name:?}, entry: {entry}, flat: true }}"
+            ));
         }
         match names.is_empty() {
             true => String::new(),
@@ -355,6 +377,28 @@ impl Writer<'_> {
                 )
             }
         }
+    }
+
+    /// Members of an answer that are times, where the protocol has a form of its own for them.
+    fn times(&self, operation: &Value) -> String {
+        let (cbor, query) = (self.model.speaks("smithy-rpc-v2-cbor"), self.model.speaks("query"));
+        let Some(output) = operation["output"]["shape"].as_str().filter(|_| cbor || query) else {
+            return String::new();
+        };
+        let is_time = |shape: &str| self.model.kind(shape) == "timestamp";
+        let names: std::collections::BTreeSet<String> = self
+            .model
+            .members_below(output)
+            .into_iter()
+            .filter(|(_, shape)| {
+                is_time(shape) || self.model.shape(shape)["member"]["shape"].as_str().is_some_and(is_time)
+            })
+            .map(|(member, _)| member)
+            .collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!("    const TIMES: &'static [&'static str] = &{:?};\n", Vec::from_iter(names))
     }
 
     fn bindings(&self, structure: &str) -> String {

@@ -242,10 +242,9 @@ fn is_json(payload: &[u8]) -> Result<(), String> {
 
 /// The caller's trace header, completed; or one of our own. Whether it is sampled is left to who knows the function.
 fn trace_id(parts: &FrontParts, head: &Parts) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let given = header(head, "x-amzn-trace-id").filter(|text| text.contains("Root="));
     let random = parts.random.bytes16();
-    let parent = format!("Parent={}", hex(&parts.random.bytes16()[..8]));
+    let parent = format!("Parent={:016x}", number(&parts.random.bytes16()[..8]));
     match given {
         Some(text) => {
             let mut text = text.to_owned();
@@ -260,12 +259,17 @@ fn trace_id(parts: &FrontParts, head: &Parts) -> String {
         None => {
             let seconds = parts.clock.now_ms() / 1_000;
             format!(
-                "Root=1-{seconds:08x}-{};{parent};Sampled=?;Lineage=1:{}:0",
-                hex(&random[..12]),
-                hex(&random[12..])
+                "Root=1-{seconds:08x}-{:024x};{parent};Sampled=?;Lineage=1:{:08x}:0",
+                number(&random[..12]),
+                number(&random[12..])
             )
         }
     }
+}
+
+/// To be written in one go: a request has no time for a text from each byte.
+fn number(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 fn text(value: &str) -> HeaderValue {

@@ -4,6 +4,7 @@
 //! runtime's threads, so that nothing there ever holds an invoke up.
 
 mod body;
+mod door;
 mod invoke;
 pub mod route;
 
@@ -24,6 +25,7 @@ use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService, Caller};
 use lambent_ports::invoke::{Events, Invoke};
 use lambent_ports::presence::present;
+use lambent_ports::service_door::Resident;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -89,7 +91,7 @@ impl Front {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let connection = connection(Rc::clone(&self), stream, local.clone(), stop.clone());
+                    let connection = connection(Rc::clone(&self), stream, local.clone(), None, stop.clone());
                     connections.spawn_local(async move {
                         connection.await;
                         drop(permit);
@@ -120,7 +122,12 @@ impl Front {
         invoke::answer(self, head, Full::new(body), identity, request_id).await
     }
 
-    async fn answer(&self, request: Request<Incoming>, local: &str) -> Response<Bytes> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        local: &str,
+        resident: Option<&Resident>,
+    ) -> Response<Bytes> {
         let (head, body) = request.into_parts();
         let request_id = RequestId::from_random(self.parts.random.bytes16());
         if route::is_function_url(&head) {
@@ -129,7 +136,10 @@ impl Front {
             let fault = Fault::NotImplemented { operation: "InvokeFunctionUrl", reason };
             return (self.parts.lambda_fault)(&fault, &request_id);
         }
-        let identity = route::identify(&head, &self.parts.default_scope);
+        let mut identity = route::identify(&head, &self.parts.default_scope);
+        if let Some(resident) = resident {
+            identity.is_of(resident);
+        }
         if route::is_invoke(&head, &identity) {
             return invoke::answer(self, head, body, identity, request_id).await;
         }
@@ -184,12 +194,18 @@ impl Front {
     }
 }
 
-async fn connection(front: Rc<Front>, stream: TcpStream, local: String, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    front: Rc<Front>,
+    stream: TcpStream,
+    local: String,
+    resident: Option<Rc<Resident>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
-        let (front, local) = (Rc::clone(&front), local.clone());
+        let (front, local, resident) = (Rc::clone(&front), local.clone(), resident.clone());
         async move {
-            let mut response = front.answer(request, &local).await;
+            let mut response = front.answer(request, &local, resident.as_deref()).await;
             response.headers_mut().entry("server").or_insert(HeaderValue::from_static("lambent"));
             Ok::<_, Infallible>(response.map(Full::new))
         }

@@ -3,10 +3,15 @@
 use http::request::Parts;
 use lambent_domain::{AccountId, Region, Scope};
 use lambent_ports::api::Caller;
+use lambent_ports::aws_client::Principal;
+use lambent_ports::service_door::Resident;
 
 /// Path prefix of everything that is Lambent's own. No AWS path begins like this: a bucket's name can't start with an
 /// underscore.
 const OWN_PREFIX: &str = "/_lambent/";
+
+/// What CloudWatch is called in targets and paths.
+const CLOUDWATCH: &str = "GraniteServiceVersion20100801";
 
 /// Who asks, and for which account and region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +22,16 @@ pub struct Identity {
     pub caller: Caller,
     /// Signing name in the credential scope, when the request is signed.
     pub service: Option<String>,
+}
+
+impl Identity {
+    /// A function asks: whatever the request says of its sender, it is in the function's account and on its role's
+    /// authority.
+    pub(crate) fn is_of(&mut self, resident: &Resident) {
+        self.scope.account = resident.account.clone();
+        self.caller.account = resident.account.clone();
+        self.caller.principal = Some(Principal::Role(resident.role.clone()));
+    }
 }
 
 /// Reads the credential scope of a header or presigned signature. Verifying it is another matter.
@@ -83,9 +98,14 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
         return match target.split('.').next() {
             Some("Logs_20140328") => Some("logs"),
             Some("AmazonSQS") => Some("sqs"),
+            Some(CLOUDWATCH) => Some("monitoring"),
             Some("AWSEvents") => Some("events"),
             _ => None,
         };
+    }
+    // The protocol that is called RPC v2: `/service/<name>/operation/<operation>`.
+    if let Some(rest) = head.uri.path().strip_prefix("/service/") {
+        return (rest.split('/').next() == Some(CLOUDWATCH)).then_some("monitoring");
     }
     if looks_dated(head.uri.path()) {
         return Some("lambda");
@@ -94,7 +114,7 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
         return Some("sqs");
     }
     if let Some(name) = host(head).and_then(|host| host.split('.').next())
-        && matches!(name, "events" | "lambda" | "logs" | "scheduler" | "sqs" | "sts")
+        && matches!(name, "events" | "lambda" | "logs" | "monitoring" | "scheduler" | "sqs" | "sts")
     {
         return Some(name);
     }
@@ -116,7 +136,7 @@ pub(crate) fn form_service(form: &[u8], query: &str) -> Option<&'static str> {
         let mut pairs = form.split(|byte| *byte == b'&').chain(query.as_bytes().split(|byte| *byte == b'&'));
         pairs.any(|found| found == pair.as_bytes())
     };
-    [("2012-11-05", "sqs"), ("2011-06-15", "sts")]
+    [("2010-08-01", "monitoring"), ("2012-11-05", "sqs"), ("2011-06-15", "sts")]
         .into_iter()
         .find(|(version, _)| has(version))
         .map(|(_, name)| name)
@@ -197,6 +217,17 @@ mod tests {
         assert_eq!(identity.scope.region.as_str(), "us-west-2");
         assert_eq!(identity.scope.account.as_str(), "123456789012");
         assert_eq!(identity.service.as_deref(), Some("sts"));
+    }
+
+    #[test]
+    fn a_functions_request_is_its_own_whatever_it_says() {
+        let authorization = "AWS4-HMAC-SHA256 Credential=210987654321/20260101/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
+        let mut identity = identify(&head("POST", "/", &[("authorization", authorization)]), &scope());
+        let role = "arn:aws:iam::123456789012:role/r".to_owned();
+        identity.is_of(&Resident { account: scope().account, role: role.clone() });
+        assert_eq!(identity.scope.account.as_str(), "123456789012");
+        assert_eq!(identity.scope.region.as_str(), "eu-west-1");
+        assert_eq!(identity.caller.principal, Some(Principal::Role(role)));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    Exit, HostMemory, ParkedCount, ParkedKind, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost,
-    SandboxSpec, SandboxUsage, StartTier,
+    Exit, HostMemory, ParkedCount, ParkedKind, Process, ProcessOutput, ProcessorTime, Sandbox, SandboxError,
+    SandboxHost, SandboxSpec, SandboxUsage, StartTier,
 };
 use tokio::sync::watch;
 
@@ -32,6 +32,7 @@ struct Inner {
     /// There are always as many as are asked for, unless none are to be kept.
     parked: Mutex<Vec<ParkedKind>>,
     memory: Mutex<Option<HostMemory>>,
+    processors: Mutex<Option<ProcessorTime>>,
     /// What each sandbox holds, of which nothing else has been said.
     held_bytes: Mutex<u64>,
 }
@@ -66,6 +67,8 @@ struct FakeSandbox {
     host: Arc<Inner>,
     shared: Arc<Shared>,
     listener: Mutex<Option<TcpListener>>,
+    services: Mutex<Option<TcpListener>>,
+    services_text: String,
     address: SocketAddr,
     address_text: String,
 }
@@ -115,6 +118,11 @@ impl FakeHost {
         *lock(&self.inner.memory) = Some(memory);
     }
 
+    /// What its processors have done; nothing until then.
+    pub fn set_processor_time(&self, time: ProcessorTime) {
+        *lock(&self.inner.processors) = Some(time);
+    }
+
     /// What each sandbox says that it holds.
     pub fn set_held_memory(&self, bytes: u64) {
         *lock(&self.inner.held_bytes) = bytes;
@@ -149,6 +157,9 @@ impl SandboxHost for FakeHost {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(host)?;
         listener.set_nonblocking(true).map_err(host)?;
         let address = listener.local_addr().map_err(host)?;
+        let services = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(host)?;
+        services.set_nonblocking(true).map_err(host)?;
+        let services_text = services.local_addr().map_err(host)?.to_string();
         let id = spec.id.clone();
         let parked = self.inner.parked_for(&spec);
         let state = FakeState { spec, frozen: false, throttled: false, starts: 0, stops: 0 };
@@ -171,6 +182,8 @@ impl SandboxHost for FakeHost {
             host: Arc::clone(&self.inner),
             shared,
             listener: Mutex::new(Some(listener)),
+            services: Mutex::new(Some(services)),
+            services_text,
             address,
             address_text: address.to_string(),
         }))
@@ -178,6 +191,10 @@ impl SandboxHost for FakeHost {
 
     fn memory(&self) -> Option<HostMemory> {
         *lock(&self.inner.memory)
+    }
+
+    fn processor_time(&self) -> Option<ProcessorTime> {
+        *lock(&self.inner.processors)
     }
 
     fn keep_parked(&self, kinds: Vec<ParkedKind>, count: ParkedCount) {
@@ -272,6 +289,14 @@ impl Sandbox for FakeSandbox {
 
     fn runtime_api_address(&self) -> &str {
         &self.address_text
+    }
+
+    fn take_services_listener(&self) -> Option<OwnedFd> {
+        lock(&self.services).take().map(OwnedFd::from)
+    }
+
+    fn services_address(&self) -> &str {
+        &self.services_text
     }
 
     fn mounting(&self) -> Duration {

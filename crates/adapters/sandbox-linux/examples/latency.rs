@@ -22,6 +22,7 @@ async fn measure(count: u64, idle: Duration) {
     let options = LauncherOptions {
         executable: std::env::current_exe().unwrap(),
         state_dir: dir.path().join("sandboxes"),
+        egress: lambent_sandbox_linux::Egress::Auto,
     };
     let begun = Instant::now();
     let client = LauncherClient::spawn(&options).unwrap();

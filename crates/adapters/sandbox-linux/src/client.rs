@@ -10,19 +10,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    HostMemory, Mount, ParkedCount, ParkedKind, Sandbox, SandboxError, SandboxHost, SandboxSpec,
+    HostMemory, Mount, ParkedCount, ParkedKind, ProcessorTime, Sandbox, SandboxError, SandboxHost,
+    SandboxSpec,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::sync::{oneshot, watch};
 
 use crate::cgroups::Dirs;
+use crate::egress::Egress;
 use crate::group::Group;
-use crate::host_memory::LimitedGroups;
+use crate::host_memory::{LimitedGroups, processor_time};
 use crate::launcher::SERVER_FD;
 use crate::protocol::{
     CreateSandbox, FromLauncher, Kind, MAX_MESSAGE_BYTES, Mounts, ToLauncher, receive, send, send_now,
 };
 use crate::sandbox::LinuxSandbox;
+use crate::setup::Listeners;
 use crate::sys;
 
 /// How the launcher is started.
@@ -32,15 +35,17 @@ pub struct LauncherOptions {
     pub executable: PathBuf,
     /// A directory for the launcher's use, on a disk that has room for sandboxes' `/tmp`.
     pub state_dir: PathBuf,
+    /// What functions reach.
+    pub egress: Egress,
 }
 
-/// The listener only where the sandbox has been waiting.
+/// The listeners only where the sandbox has been waiting.
 type Created = Result<NewSandbox, String>;
 
 struct NewSandbox {
     control: OwnedFd,
     cgroups: Dirs,
-    listener: Option<OwnedFd>,
+    listeners: Option<Listeners>,
     mounting: Duration,
 }
 
@@ -80,7 +85,7 @@ impl LauncherClient {
             let _ = rustix::net::sockopt::set_socket_send_buffer_size(end, 8 * MAX_MESSAGE_BYTES);
         }
         let mut command = Command::new(&options.executable);
-        command.arg(crate::LAUNCHER_ARGUMENT).arg(&options.state_dir);
+        command.arg(crate::LAUNCHER_ARGUMENT).arg(&options.state_dir).arg(options.egress.name());
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         let far_fd = far.as_raw_fd();
         // SAFETY: between fork and exec this only duplicates a descriptor, which allocates nothing.
@@ -146,8 +151,8 @@ impl Shared {
                 FromLauncher::Created { id, cgroups, mounting_us } => {
                     let mut fds = fds.into_iter();
                     let mounting = Duration::from_micros(mounting_us);
-                    let (control, listener) = (fds.next(), fds.next());
-                    let created = control.map(|control| NewSandbox { control, cgroups, listener, mounting });
+                    let (control, listeners) = (fds.next(), Listeners::take(&mut fds));
+                    let created = control.map(|control| NewSandbox { control, cgroups, listeners, mounting });
                     self.created(&id, created.ok_or_else(|| "no socket came".to_owned()));
                 }
                 FromLauncher::Failed { id, reason } => {
@@ -244,15 +249,19 @@ impl SandboxHost for LauncherClient {
             lock(&self.shared.creating).clear();
         }
         self.shared.tell(ToLauncher::Create(request));
-        let NewSandbox { control, cgroups, listener, mounting } =
+        let NewSandbox { control, cgroups, listeners, mounting } =
             created.await.map_err(|_| host("the launcher has ended"))?.map_err(host)?;
         let group = Group::new(cgroups, memory_mb);
         let sandbox = LinuxSandbox::new(spec.id, Arc::clone(&self.shared), control, group, mounting)?;
-        match listener {
-            Some(listener) => sandbox.is_ready(listener),
+        match listeners {
+            Some(listeners) => sandbox.is_ready(listeners),
             None => sandbox.ready().await?,
         }
         Ok(Box::new(sandbox))
+    }
+
+    fn processor_time(&self) -> Option<ProcessorTime> {
+        processor_time(&std::fs::read_to_string("/proc/stat").ok()?)
     }
 
     fn memory(&self) -> Option<HostMemory> {

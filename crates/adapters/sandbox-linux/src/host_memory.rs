@@ -1,10 +1,10 @@
-//! What memory this host has, and what the server may have of it where it runs in a control group with a limit, such as a
+//! What this host has: processors' time; memory, and what the server may have of it where it runs in a control group with a limit, such as a
 //! container's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lambent_ports::sandbox::HostMemory;
+use lambent_ports::sandbox::{HostMemory, ProcessorTime};
 
 use crate::cgroups::Own;
 
@@ -63,6 +63,14 @@ fn host(meminfo: &str) -> Option<HostMemory> {
     Some(HostMemory { total_bytes: bytes("MemTotal:")?, available_bytes: bytes("MemAvailable:")? })
 }
 
+/// From the text of `/proc/stat`.
+pub(crate) fn processor_time(stat: &str) -> Option<ProcessorTime> {
+    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    // User, nice, system, idle, waiting for a disk, interrupts twice, stolen; guests are counted as users already.
+    let times: Vec<u64> = line.split_whitespace().take(8).map_while(|time| time.parse().ok()).collect();
+    Some(ProcessorTime { idle: times.get(3)? + times.get(4)?, total: times.iter().sum() })
+}
+
 /// What a group holds, without what can be read again from a disk.
 pub(crate) fn held_bytes(dir: &Path, usage: &str) -> Option<u64> {
     let usage: u64 = fs::read_to_string(dir.join(usage)).ok()?.trim().parse().ok()?;
@@ -99,6 +107,12 @@ mod tests {
         assert_eq!((memory.total_bytes, memory.available_bytes), (64 << 20, 32 << 20));
         let whole = LimitedGroups::default().memory().unwrap();
         assert!(whole.total_bytes > whole.available_bytes && whole.available_bytes > 64 << 20);
+    }
+
+    #[test]
+    fn waiting_for_a_disk_is_idleness() {
+        let stat = "cpu  1 2 3 40 5 6 7 8 100 100\ncpu0 9 9 9 9 9 9 9 9 9 9\n";
+        assert_eq!(processor_time(stat), Some(ProcessorTime { idle: 45, total: 72 }));
     }
 
     #[test]

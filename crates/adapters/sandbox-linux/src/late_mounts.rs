@@ -47,7 +47,7 @@ impl Outside {
         let mounted = mounted();
         if let Err(error) = self.come_back() {
             // With another root nothing that follows would mean what it says. The kernel ends the sandboxes.
-            eprintln!("lambent: the launcher can't leave a sandbox: {error}");
+            complain!("lambent: the launcher can't leave a sandbox: {error}");
             sys::exit_now(1);
         }
         mounted

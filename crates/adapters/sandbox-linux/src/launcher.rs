@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cgroups::{self, Cgroups, Dirs};
+use crate::egress::Egress;
 use crate::parked::ParkedPool;
 use crate::protocol::{CreateSandbox, FromLauncher, MAX_MESSAGE_BYTES, ToLauncher, receive, send};
 use crate::residue::Residue;
+use crate::setup::Listeners;
 use crate::shells::{Running, Shells};
 use crate::sys;
 
@@ -56,21 +58,23 @@ struct Woken {
 }
 
 /// Runs the launcher if the arguments say so, and never returns then. To be called first thing in `main`, before there
-/// are threads: `<binary> __launcher <state dir>` with the server's socket as descriptor 3.
+/// are threads: `<binary> __launcher <state dir> <egress>` with the server's socket as descriptor 3.
 pub fn launcher_main() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|first| first != crate::LAUNCHER_ARGUMENT) {
         return;
     }
     let Some(state_dir) = arguments.next().map(PathBuf::from) else { sys::exit_now(2) };
+    let egress = arguments.next().and_then(|name| Egress::of_name(name.to_str()?));
+    let Some(egress) = egress else { sys::exit_now(2) };
     // Whatever else the server was started with is not for sandboxes.
     sys::close_from(SERVER_FD as u32 + 1);
     // SAFETY: the server has put its socket there, and nobody else in this process owns it.
     let server = unsafe { OwnedFd::from_raw_fd(SERVER_FD) };
-    let status = match Launcher::start(server, &state_dir) {
+    let status = match Launcher::start(server, &state_dir, egress) {
         Ok(launcher) => launcher.run(),
         Err(reason) => {
-            eprintln!("lambent: the launcher can't start: {reason}");
+            complain!("lambent: the launcher can't start: {reason}");
             1
         }
     };
@@ -78,7 +82,7 @@ pub fn launcher_main() {
 }
 
 impl Launcher {
-    fn start(server: OwnedFd, state_dir: &Path) -> Result<Self, String> {
+    fn start(server: OwnedFd, state_dir: &Path, egress: Egress) -> Result<Self, String> {
         let text = |error: std::io::Error| error.to_string();
         // A terminal's Ctrl-C is for the server: it wants its sandboxes until running invokes have finished.
         rustix::process::setsid().map_err(|errno| errno.to_string())?;
@@ -95,7 +99,7 @@ impl Launcher {
         let mut dirs = cgroups.own_dirs();
         dirs.extend(left);
         residue.record(&dirs).map_err(text)?;
-        let (shells, degraded) = Shells::open(state_dir, cgroups, is_root)?;
+        let (shells, degraded) = Shells::open(state_dir, cgroups, is_root, egress)?;
         send(&server, &FromLauncher::Hello { degraded }, &[]).map_err(text)?;
         Ok(Launcher {
             server,
@@ -126,7 +130,9 @@ impl Launcher {
             self.leave(failed);
             let surplus = self.parked.ease();
             self.leave(surplus);
-            while sys::reap(false).is_some() {}
+            while let Some(ended) = sys::reap(false) {
+                self.shells.child_ended(ended.pid);
+            }
             self.remove_leaving();
             if woken.quiet {
                 self.fill();
@@ -155,6 +161,8 @@ impl Launcher {
         fds.extend(blanks.iter().map(|blank| PollFd::new(&blank.running.pidfd, PollFlags::IN)));
         let parked = self.parked.sockets();
         fds.extend(parked.iter().map(|socket| PollFd::new(*socket, PollFlags::IN)));
+        // Only to wake up: it is reaped with the others.
+        fds.extend(self.shells.resolver().map(|resolver| PollFd::new(resolver, PollFlags::IN)));
         let wakings = [
             (!self.leaving.is_empty()).then_some(REMOVE_AGAIN_MS),
             self.shells.wants_more().then_some(if filling { 0 } else { QUIET_MS }),
@@ -171,7 +179,8 @@ impl Launcher {
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         let (children, others) = ready[1..].split_at(ids.len());
-        let (of_blanks, of_parked) = others.split_at(blanks.len());
+        let (of_blanks, others) = others.split_at(blanks.len());
+        let of_parked = &others[..parked.len()];
         woken.asked = ready[0];
         woken.ended =
             ids.iter().zip(children).filter(|(_, ready)| **ready).map(|(id, _)| (*id).clone()).collect();
@@ -192,7 +201,7 @@ impl Launcher {
         }
         let mut dead = Vec::new();
         let attached = match self.parked.give(&spec, &mut dead) {
-            Some(given) => Ok((given.running, vec![given.control, given.listener], given.mounting_us)),
+            Some(given) => Ok((given.running, fds_of(given.control, given.listeners), given.mounting_us)),
             None => self
                 .shells
                 .attach(&spec, false, &mut dead)
@@ -263,6 +272,7 @@ impl Launcher {
         let children = self.children.drain().map(|(_, running)| running);
         let all: Vec<Running> = children.chain(blanks).chain(self.parked.drain()).collect();
         all.iter().for_each(Running::kill);
+        self.shells.disconnect();
         while sys::reap(true).is_some() {}
         for running in all {
             let cgroups = self.shells.ended(running);
@@ -279,6 +289,10 @@ impl Launcher {
         self.shells.close();
         0
     }
+}
+
+fn fds_of(control: OwnedFd, listeners: Listeners) -> Vec<OwnedFd> {
+    std::iter::once(control).chain(listeners.into_fds()).collect()
 }
 
 /// An ordinary user becomes root in namespaces of its own, and mounts there.

@@ -5,8 +5,18 @@
 //! supervisor that starts the runtime, reaps what it leaves behind and kills on demand. When the server goes away, the
 //! launcher ends every sandbox; when the launcher goes away, the kernel does.
 
+/// Says something on standard error. `eprintln!` would end the launcher, and every sandbox with it, when nobody can hear
+/// it any more: a log on a full disk, or the far end of a pipe that is gone.
+macro_rules! complain {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+
 mod cgroups;
 mod client;
+mod egress;
+mod favour;
 mod group;
 mod host_memory;
 mod landlock;
@@ -26,6 +36,8 @@ mod tmp_disk;
 mod tree;
 
 pub use client::{LauncherClient, LauncherOptions};
+pub use egress::Egress;
+pub use favour::favour_this_thread;
 pub use launcher::launcher_main;
 pub use report::{Check, Verdict, host_report};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::late_mounts::Outside;
 use crate::protocol::{CreateSandbox, FromSupervisor, Kind, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
-use crate::setup::RUNTIME_API;
+use crate::setup::{Listeners, RUNTIME_API};
 use crate::shells::{BLANK_TMP_MB, Running, Shells};
 
 /// How long more than the floor are kept after they were last too few.
@@ -22,8 +22,8 @@ struct Waiting {
     running: Running,
     begun: Instant,
     control: OwnedFd,
-    /// The runtime's listener and the mount namespace, as soon as the sandbox is made.
-    fds: Option<(OwnedFd, OwnedFd)>,
+    /// The listeners and the mount namespace, as soon as the sandbox is made.
+    fds: Option<(Listeners, OwnedFd)>,
     ready: bool,
 }
 
@@ -72,7 +72,7 @@ impl Demand {
 pub(crate) struct Given {
     pub(crate) running: Running,
     pub(crate) control: OwnedFd,
-    pub(crate) listener: OwnedFd,
+    pub(crate) listeners: Listeners,
     pub(crate) mounting_us: u64,
 }
 
@@ -93,7 +93,7 @@ impl ParkedPool {
             match Outside::open() {
                 Ok(outside) => self.outside = Some(outside),
                 Err(error) => {
-                    eprintln!("lambent: no processes are parked: {error}");
+                    complain!("lambent: no processes are parked: {error}");
                     return Vec::new();
                 }
             }
@@ -140,7 +140,7 @@ impl ParkedPool {
             Ok(waiting) => kept.waiting.push_back(waiting),
             Err(reason) => {
                 kept.refill = false;
-                eprintln!("lambent: no {} is parked: {reason}", kept.kind.name);
+                complain!("lambent: no {} is parked: {reason}", kept.kind.name);
             }
         }
     }
@@ -165,7 +165,7 @@ impl ParkedPool {
                 |waiting: &Waiting| !waiting.ready && now.duration_since(waiting.begun) >= READY_WITHIN;
             if let Some(place) = kept.waiting.iter().position(late) {
                 kept.refill = false;
-                eprintln!("lambent: no {} is parked: it does not get ready", kept.kind.name);
+                complain!("lambent: no {} is parked: it does not get ready", kept.kind.name);
                 surplus.extend(kept.waiting.remove(place).map(|waiting| waiting.running));
             }
             while kept.waiting.len() > kept.demand.wanted as usize {
@@ -191,7 +191,7 @@ impl ParkedPool {
                     Ok(()) => kept.waiting.push_back(waiting),
                     Err(reason) => {
                         kept.refill = false;
-                        eprintln!("lambent: no {} is parked: {reason}", kept.kind.name);
+                        complain!("lambent: no {} is parked: {reason}", kept.kind.name);
                         failed.push(waiting.running);
                     }
                 }
@@ -215,7 +215,7 @@ impl ParkedPool {
             return None;
         };
         let Waiting { running, control, fds, .. } = kept.waiting.remove(place)?;
-        let (listener, namespace) = fds?;
+        let (listeners, namespace) = fds?;
         let limited = running.limit(spec);
         let began = Instant::now();
         let attached = limited.and_then(|()| {
@@ -226,10 +226,10 @@ impl ParkedPool {
         match attached {
             Ok(()) => {
                 let mounting_us = began.elapsed().as_micros() as u64;
-                Some(Given { running, control, listener, mounting_us })
+                Some(Given { running, control, listeners, mounting_us })
             }
             Err(reason) => {
-                eprintln!("lambent: a parked sandbox is lost: {reason}");
+                complain!("lambent: a parked sandbox is lost: {reason}");
                 failed.push(running);
                 None
             }
@@ -249,7 +249,7 @@ impl Waiting {
         match heard.map_err(|error| error.to_string())? {
             Some((FromSupervisor::Ready, fds)) => {
                 let mut fds = fds.into_iter();
-                self.fds = fds.next().zip(fds.next());
+                self.fds = Listeners::take(&mut fds).zip(fds.next());
                 self.fds
                     .as_ref()
                     .map(drop)

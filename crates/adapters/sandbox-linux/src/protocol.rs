@@ -63,8 +63,8 @@ pub(crate) enum FromLauncher {
     Hello {
         degraded: Vec<String>,
     },
-    /// With one descriptor: the supervisor's socket. Where a process waits inside, with a second: the runtime's
-    /// listener, which otherwise comes from the supervisor.
+    /// With one descriptor: the supervisor's socket. Where a process waits inside, with the two listeners, which
+    /// otherwise come from the supervisor.
     Created {
         id: String,
         cgroups: Vec<(String, PathBuf)>,
@@ -113,8 +113,8 @@ pub(crate) enum ToSupervisor {
 /// A supervisor answers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromSupervisor {
-    /// With one descriptor: the runtime's listener. With a second where mounts are made from outside: the mount
-    /// namespace.
+    /// With the listeners: the Runtime API's and that for services. With a third descriptor where mounts are made from
+    /// outside: the mount namespace.
     Ready,
     /// The sandbox could not be set up.
     SetupFailed {

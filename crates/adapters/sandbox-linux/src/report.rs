@@ -48,6 +48,7 @@ pub fn host_report() -> Vec<Check> {
         tmp(root),
         seccomp(),
         landlock_check(),
+        egress(root),
         parking(),
         overlayfs(),
     ]
@@ -82,6 +83,30 @@ fn landlock_check() -> Check {
             Verdict::Degraded,
             "not available: the file tree has one fence instead of two",
             "boot with landlock in the kernel's lsm= list (Linux 5.19 or later)",
+        ),
+    }
+}
+
+fn egress(root: bool) -> Check {
+    let name = "network";
+    match crate::egress::survey(root) {
+        Ok(blocked) if blocked.is_empty() => {
+            good(name, "functions reach what the host reaches, except the host itself (--egress nat)")
+        }
+        Ok(blocked) => lacking(
+            name,
+            Verdict::Degraded,
+            blocked.join("; "),
+            "iptables -I FORWARD -i lambent+ -j ACCEPT; iptables -I FORWARD -o lambent+ -j ACCEPT",
+        ),
+        Err(reason) => lacking(
+            name,
+            Verdict::Degraded,
+            format!("functions reach no network: {reason}"),
+            match root {
+                true => "sysctl -w net.ipv4.ip_forward=1, with nf_tables and veth in the kernel",
+                false => "run the server as root, or accept it: --egress none",
+            },
         ),
     }
 }
@@ -121,7 +146,7 @@ fn user(root: bool) -> Check {
         false => lacking(
             "user",
             Verdict::Degraded,
-            "an ordinary user: sandboxes share its user id on the host",
+            "an ordinary user: sandboxes share its user id on the host, and what the kernel counts by user",
             "run the server as root, or accept it on a machine that is yours alone",
         ),
     }
@@ -221,6 +246,6 @@ mod tests {
         }
         let mut names: Vec<_> = report.iter().map(|check| check.name).collect();
         names.dedup();
-        assert_eq!(names.len(), 9);
+        assert_eq!(names.len(), 10);
     }
 }

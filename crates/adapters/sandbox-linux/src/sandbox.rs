@@ -16,12 +16,12 @@ use tokio::task::AbortHandle;
 use crate::client::{Shared, host, lock};
 use crate::group::Group;
 use crate::protocol::{FromSupervisor, ToLauncher, ToSupervisor, receive, send};
-use crate::setup::RUNTIME_API;
+use crate::setup::{Listeners, RUNTIME_API, SERVICES};
 
 /// Answers are small: a reason at most.
 const MAX_ANSWER_BYTES: usize = 4096;
 
-type Answer = (FromSupervisor, Option<OwnedFd>);
+type Answer = (FromSupervisor, Vec<OwnedFd>);
 
 /// What the supervisor has said.
 struct Heard {
@@ -39,8 +39,10 @@ pub(crate) struct LinuxSandbox {
     control: Arc<UnixStream>,
     group: Group,
     heard: Arc<Heard>,
-    listener: Mutex<Option<OwnedFd>>,
-    address: String,
+    /// The Runtime API's and that for services, until they are taken.
+    listeners: Mutex<(Option<OwnedFd>, Option<OwnedFd>)>,
+    runtime_address: String,
+    services_address: String,
     reader: AbortHandle,
     first: Mutex<Option<oneshot::Receiver<Answer>>>,
     mounting: Duration,
@@ -81,8 +83,9 @@ impl LinuxSandbox {
             control,
             group,
             heard,
-            listener: Mutex::default(),
-            address: RUNTIME_API.to_string(),
+            listeners: Mutex::default(),
+            runtime_address: RUNTIME_API.to_string(),
+            services_address: SERVICES.to_string(),
             reader: reader.abort_handle(),
             first: Mutex::new(Some(first)),
             mounting,
@@ -92,8 +95,9 @@ impl LinuxSandbox {
     pub(crate) async fn ready(&self) -> Result<(), SandboxError> {
         let first = lock(&self.first).take().ok_or_else(|| host("asked twice"))?;
         match first.await {
-            Ok((FromSupervisor::Ready, Some(listener))) => {
-                *lock(&self.listener) = Some(listener);
+            Ok((FromSupervisor::Ready, fds)) => {
+                let listeners = Listeners::take(&mut fds.into_iter());
+                self.keep(listeners.ok_or_else(|| host("the sandbox came without its listeners"))?);
                 Ok(())
             }
             Ok((FromSupervisor::SetupFailed { reason }, _)) => Err(host(reason)),
@@ -102,10 +106,14 @@ impl LinuxSandbox {
     }
 
     /// It had been waiting: everything was said before.
-    pub(crate) fn is_ready(&self, listener: OwnedFd) {
-        *lock(&self.listener) = Some(listener);
+    pub(crate) fn is_ready(&self, listeners: Listeners) {
+        self.keep(listeners);
         lock(&self.first).take();
         lock(&self.heard.waiting).clear();
+    }
+
+    fn keep(&self, listeners: Listeners) {
+        *lock(&self.listeners) = (Some(listeners.runtime), Some(listeners.services));
     }
 
     async fn ask(&self, message: &ToSupervisor) -> Result<Answer, SandboxError> {
@@ -142,7 +150,7 @@ async fn listen(control: &UnixStream, heard: &Heard, group: &Group) {
             FromSupervisor::ParkedEnded => {}
             answer => {
                 if let Some(waiter) = lock(&heard.waiting).pop_front() {
-                    let _ = waiter.send((answer, fds.into_iter().next()));
+                    let _ = waiter.send((answer, fds));
                 }
             }
         }
@@ -154,11 +162,19 @@ async fn listen(control: &UnixStream, heard: &Heard, group: &Group) {
 #[async_trait]
 impl Sandbox for LinuxSandbox {
     fn take_runtime_listener(&self) -> Option<OwnedFd> {
-        lock(&self.listener).take()
+        lock(&self.listeners).0.take()
+    }
+
+    fn take_services_listener(&self) -> Option<OwnedFd> {
+        lock(&self.listeners).1.take()
+    }
+
+    fn services_address(&self) -> &str {
+        &self.services_address
     }
 
     fn runtime_api_address(&self) -> &str {
-        &self.address
+        &self.runtime_address
     }
 
     fn mounting(&self) -> Duration {
@@ -184,7 +200,9 @@ impl Sandbox for LinuxSandbox {
             telemetry_env: process.telemetry_env.map(str::to_owned),
         };
         match self.ask(&start).await? {
-            (FromSupervisor::Started { parked }, Some(output)) => {
+            (FromSupervisor::Started { parked }, fds) => {
+                let output =
+                    fds.into_iter().next().ok_or_else(|| host("a process came without its output"))?;
                 rustix::io::ioctl_fionbio(&output, true).map_err(host)?;
                 let tier = if parked { StartTier::Parked } else { StartTier::Exec };
                 Ok(ProcessOutput { output, tier })

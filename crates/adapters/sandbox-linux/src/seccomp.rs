@@ -1,12 +1,16 @@
-//! System calls that a function can't make: those that reach other processes, the kernel's own state, or namespaces.
-//! Everything else is allowed, so that runtimes, native modules and JIT compilers work.
+//! System calls that a function can make: a list of those that runtimes, native modules and JIT compilers use. Those that
+//! reach other processes, the kernel's own state, or namespaces are refused by name (`EPERM`), whatever that list says;
+//! the rest does not exist (`ENOSYS`).
+
+mod allowed;
+mod by_number;
 
 use std::collections::BTreeMap;
 use std::io;
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
-    SeccompRule, apply_filter, sock_filter,
+    SeccompRule, apply_filter,
 };
 
 /// Newer than the C library's list; the same number on every architecture.
@@ -64,11 +68,8 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_sethostname,
     libc::SYS_setdomainname,
     libc::SYS_lookup_dcookie,
-    libc::SYS_mknodat,
     libc::SYS_fanotify_init,
     OPEN_TREE_ATTR,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_mknod,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_uselib,
     #[cfg(target_arch = "x86_64")]
@@ -99,12 +100,12 @@ const SOCK_PACKET: u64 = 10;
 const TERMINAL_INPUT: [u64; 2] = [0x5412, 0x541C];
 
 /// Compiled once, applied in each sandbox.
+///
+/// `clone3` is not among the allowed: it hides its flags behind a pointer. The C library falls back to `clone`, whose
+/// flags are seen.
 pub(crate) struct Filters {
+    allowed: BpfProgram,
     denied: BpfProgram,
-    /// `clone3` hides its flags behind a pointer: with ENOSYS the C library falls back to `clone`, whose flags are seen.
-    absent: BpfProgram,
-    /// The x32 calls of x86_64: the same calls under other numbers, which the rules above would not know.
-    foreign: BpfProgram,
 }
 
 impl Filters {
@@ -119,39 +120,20 @@ impl Filters {
         let no_randomise = condition(0, Op::MaskedEq(0x0040000), 0x0040000)?;
         let not_query = condition(0, Op::Ne, u64::from(u32::MAX))?;
         rules.insert(libc::SYS_personality, vec![rule(vec![no_randomise, not_query])?]);
-        let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-        Ok(Filters {
-            denied: program(rules, libc::EPERM)?,
-            absent: program(absent, libc::ENOSYS)?,
-            foreign: foreign_numbers(),
-        })
+        rules.insert(libc::SYS_mknodat, device_rules(2)?);
+        #[cfg(target_arch = "x86_64")]
+        rules.insert(libc::SYS_mknod, device_rules(1)?);
+        let numbers: Vec<libc::c_long> =
+            allowed::ALLOWED.iter().copied().flatten().chain(allowed::ALLOWED_HERE).copied().collect();
+        Ok(Filters { allowed: by_number::allow(&numbers), denied: program(rules, libc::EPERM)? })
     }
 
     /// Confines the calling thread and all it starts. `no_new_privs` must be set.
     pub(crate) fn apply(&self) -> io::Result<()> {
-        if !self.foreign.is_empty() {
-            apply_filter(&self.foreign).map_err(io::Error::other)?;
-        }
-        apply_filter(&self.absent).map_err(io::Error::other)?;
+        apply_filter(&self.allowed).map_err(io::Error::other)?;
+        // Of two refusals the later filter's counts.
         apply_filter(&self.denied).map_err(io::Error::other)
     }
-}
-
-/// Refuses every call whose number has the x32 bit. (A foreign architecture altogether ends the process: the other
-/// filters see to that.) Empty where there is no such thing.
-fn foreign_numbers() -> BpfProgram {
-    const X32_BIT: u32 = 0x4000_0000;
-    if !cfg!(target_arch = "x86_64") {
-        return Vec::new();
-    }
-    let statement = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
-    vec![
-        // The number is the first word of `seccomp_data`.
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, X32_BIT),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ]
 }
 
 fn condition(argument: u8, op: Op, value: u64) -> Result<SeccompCondition, String> {
@@ -169,6 +151,12 @@ fn clone_rules() -> Result<Vec<SeccompRule>, String> {
         .filter(|flag| NAMESPACE_FLAGS & flag != 0)
         .map(|flag| rule(vec![condition(0, Op::MaskedEq(flag), flag)?]))
         .collect()
+}
+
+/// Pipes and files may be made, device files not. The kind is in this argument.
+fn device_rules(argument: u8) -> Result<Vec<SeccompRule>, String> {
+    let kind = |kind: u32| rule(vec![condition(argument, Op::MaskedEq(libc::S_IFMT.into()), kind.into())?]);
+    Ok(vec![kind(libc::S_IFCHR)?, kind(libc::S_IFBLK)?])
 }
 
 fn socket_rules() -> Result<Vec<SeccompRule>, String> {

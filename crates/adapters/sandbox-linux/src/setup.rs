@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use crate::cgroups::{self, Dirs};
+use crate::egress::{self, Link};
 use crate::seccomp::Filters;
 use crate::{landlock, sys, tree};
 
 /// Where the Runtime API is, inside: AWS's own address.
 pub(crate) const RUNTIME_API: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 100, 1), 9001);
+/// Where AWS services are, inside.
+pub(crate) const SERVICES: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 100, 1), 4566);
 /// The user and group that functions see themselves as.
 pub(crate) const SANDBOX_UID: u32 = 993;
 pub(crate) const SANDBOX_GID: u32 = 990;
@@ -44,6 +47,8 @@ pub(crate) struct Shell<'a> {
     pub(crate) tmp_mb: u32,
     /// The host's user and group that this sandbox runs as. `None` when the launcher is no root: the own one.
     pub(crate) host_ids: Option<(u32, u32)>,
+    /// Its way out, if it has one.
+    pub(crate) link: Option<Link>,
     pub(crate) filters: &'a Filters,
 }
 
@@ -59,17 +64,35 @@ pub(crate) struct Attachment<'a> {
     pub(crate) mounted_late: bool,
 }
 
+/// What a function reaches the server by, inside its sandbox's own network.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub(crate) runtime: OwnedFd,
+    pub(crate) services: OwnedFd,
+}
+
+impl Listeners {
+    /// As they come with a message.
+    pub(crate) fn take(fds: &mut impl Iterator<Item = OwnedFd>) -> Option<Self> {
+        fds.next().zip(fds.next()).map(|(runtime, services)| Listeners { runtime, services })
+    }
+
+    /// As they go with a message.
+    pub(crate) fn into_fds(self) -> [OwnedFd; 2] {
+        [self.runtime, self.services]
+    }
+}
+
 /// What a finished sandbox is reached by.
 pub(crate) struct Attached {
-    /// The Runtime API's.
-    pub(crate) listener: OwnedFd,
+    pub(crate) listeners: Listeners,
     pub(crate) mount_namespace: Option<OwnedFd>,
 }
 
 /// A sandbox that waits for its function.
 pub(crate) struct Blank<'a> {
     shell: Shell<'a>,
-    listener: OwnedFd,
+    listeners: Listeners,
     mapper: Option<Mapper>,
 }
 
@@ -86,15 +109,18 @@ impl<'a> Shell<'a> {
         step("join cgroups", cgroups::join(self.cgroups))?;
         // The path of the host's group is not the function's business. Not every kernel has it, and nothing rests on it.
         let _ = sys::unshare(libc::CLONE_NEWCGROUP);
-        let listener = step("network", network())?;
-        step("root tree", tree::build(self.root))?;
+        let listeners = step("network", network())?;
+        if let Some(Link { gateway, own }) = self.link {
+            step("way out", egress::set_up_inside(gateway, own))?;
+        }
+        step("root tree", tree::build(self.root, self.link.map(|link| link.gateway)))?;
         step("/tmp", tree::mount_tmp(self.root, self.tmp_device, self.tmp_mb))?;
         let _ = rustix::system::sethostname(b"localhost");
         let mapper = match self.host_ids {
             Some(ids) => Some(step("user mapping", Mapper::start(ids))?),
             None => None,
         };
-        Ok(Blank { shell: self, listener, mapper })
+        Ok(Blank { shell: self, listeners, mapper })
     }
 }
 
@@ -114,7 +140,7 @@ impl Blank<'_> {
             false => None,
         };
         drop_privileges(attachment, self.mapper, self.shell.filters)?;
-        Ok(Attached { listener: self.listener, mount_namespace })
+        Ok(Attached { listeners: self.listeners, mount_namespace })
     }
 }
 
@@ -192,12 +218,15 @@ impl Mapper {
     }
 }
 
-/// Loopback with the Runtime API's address, and its listener. There is no way out of this network.
-fn network() -> io::Result<OwnedFd> {
+/// Loopback with the Runtime API's address, and the listeners.
+fn network() -> io::Result<Listeners> {
     let control = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     sys::loopback_up(&control)?;
     sys::loopback_alias(&control, RUNTIME_API.ip().octets())?;
-    let listener = TcpListener::bind(RUNTIME_API)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener.into())
+    let listener = |address| -> io::Result<OwnedFd> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener.into())
+    };
+    Ok(Listeners { runtime: listener(RUNTIME_API)?, services: listener(SERVICES)? })
 }

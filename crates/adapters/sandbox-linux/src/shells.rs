@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::cgroups::{self, Cgroups, Dirs};
+use crate::egress::{self, Egress, Gateway, Link};
 use crate::protocol::{CreateSandbox, FromSupervisor, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
 use crate::seccomp::Filters;
 use crate::setup::{Attached, Attachment, SANDBOX_GID, SANDBOX_UID, Shell};
@@ -58,6 +59,7 @@ pub(crate) struct Shells {
     cgroups: Cgroups,
     filters: Filters,
     disks: Option<TmpDisks>,
+    gateway: Option<Gateway>,
     is_root: bool,
     made: u64,
     next_host_id: u32,
@@ -73,6 +75,7 @@ impl Shells {
         state_dir: &Path,
         cgroups: Cgroups,
         is_root: bool,
+        egress: Egress,
     ) -> Result<(Self, Vec<String>), String> {
         let root = state_dir.join("root");
         std::fs::create_dir_all(&root).map_err(|error| format!("{}: {error}", root.display()))?;
@@ -82,10 +85,14 @@ impl Shells {
         if let Err(reason) = &probed {
             degraded.push(format!("/tmp is kept in memory and counts as the function's memory: {reason}"));
         }
+        let filters = Filters::compile()?;
+        let (gateway, lacking) = egress::open(egress, is_root, &filters)?;
+        degraded.extend(lacking);
         let shells = Shells {
             root,
             cgroups,
-            filters: Filters::compile()?,
+            filters,
+            gateway,
             disks: probed.is_ok().then_some(disks),
             is_root,
             made: 0,
@@ -107,7 +114,7 @@ impl Shells {
             Ok(blank) => self.blanks.push_back(blank),
             Err(reason) => {
                 self.refill = false;
-                eprintln!("lambent: no sandboxes are made ahead: {reason}");
+                complain!("lambent: no sandboxes are made ahead: {reason}");
             }
         }
     }
@@ -117,7 +124,7 @@ impl Shells {
         self.refill = false;
         let heard = receive::<FromSupervisor>(&blank.control, &mut vec![0; MAX_MESSAGE_BYTES]);
         if let Ok(Some((FromSupervisor::SetupFailed { reason }, _))) = heard {
-            eprintln!("lambent: no sandboxes are made ahead: {reason}");
+            complain!("lambent: no sandboxes are made ahead: {reason}");
         }
         self.ended(blank.running)
     }
@@ -234,15 +241,14 @@ impl Shells {
                     [Some(far.as_raw_fd()), Some(mapped.as_raw_fd()), open.as_ref().map(AsRawFd::as_raw_fd)];
                 sys::close_all_but(&kept.into_iter().flatten().collect::<Vec<_>>());
                 // Without users of its own the child can't make a file; if the launcher fails, this is the end.
-                if !matches!(std::io::Read::read(&mut &mapped, &mut [0]), Ok(1)) {
-                    sys::exit_now(1);
-                }
+                let Ok(link) = receive_link(&mapped) else { sys::exit_now(1) };
                 drop(mapped);
                 let shell = Shell {
                     cgroups,
                     root: &self.root,
                     tmp_device: device.as_deref(),
                     tmp_mb,
+                    link,
                     host_ids: self.is_root.then_some((host_id, host_id)),
                     filters: &self.filters,
                 };
@@ -253,12 +259,32 @@ impl Shells {
                 if !self.is_root {
                     map_own_user(pid).map_err(|error| format!("user mapping: {error}"))?;
                 }
-                std::io::Write::write_all(&mut &tell_mapped, b"x")
-                    .map_err(|error| format!("pipe: {error}"))?;
+                let link = match &mut self.gateway {
+                    Some(gateway) => Some(gateway.connect(pid)?),
+                    None => None,
+                };
+                send_link(&tell_mapped, link).map_err(|error| format!("pipe: {error}"))?;
                 // The child has the device open too: it frees itself when the child and its mounts are gone.
                 Ok((pidfd, near))
             }
         }
+    }
+
+    /// Becomes readable when the resolver has ended.
+    pub(crate) fn resolver(&self) -> Option<&OwnedFd> {
+        self.gateway.as_ref().and_then(Gateway::resolver)
+    }
+
+    /// One of the launcher's own children has ended.
+    pub(crate) fn child_ended(&mut self, pid: libc::pid_t) {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.ended(pid, &self.filters);
+        }
+    }
+
+    /// Sandboxes are dead: nobody needs a way out.
+    pub(crate) fn disconnect(&mut self) {
+        self.gateway = None;
     }
 
     /// Nothing is left in here.
@@ -266,6 +292,19 @@ impl Shells {
         self.cgroups.close();
         let _ = std::fs::remove_dir(&self.root);
     }
+}
+
+/// Tells a new sandbox that it may go on, and how it is connected: two addresses, of zeros where it is not.
+fn send_link(mut pipe: &std::io::PipeWriter, link: Option<Link>) -> std::io::Result<()> {
+    let addresses = link.map_or([[0; 4]; 2], |link| [link.gateway.octets(), link.own.octets()]);
+    std::io::Write::write_all(&mut pipe, addresses.as_flattened())
+}
+
+fn receive_link(mut pipe: &std::io::PipeReader) -> std::io::Result<Option<Link>> {
+    let mut addresses = [[0; 4]; 2];
+    std::io::Read::read_exact(&mut pipe, addresses.as_flattened_mut())?;
+    let [gateway, own] = addresses.map(std::net::Ipv4Addr::from);
+    Ok((!own.is_unspecified()).then_some(Link { gateway, own }))
 }
 
 fn new_disk(disks: &mut TmpDisks, size_mb: u32) -> Result<TmpDisk, String> {
@@ -295,7 +334,7 @@ fn be_sandbox(shell: Shell, server: OwnedFd, tmp_open: Option<OwnedFd>) -> ! {
             sys::exit_now(1)
         }
     };
-    let mut fds = vec![attached.listener];
+    let mut fds = Vec::from(attached.listeners.into_fds());
     fds.extend(attached.mount_namespace);
     if send(&server, &FromSupervisor::Ready, &fds).is_err() {
         sys::exit_now(1);

@@ -4,6 +4,7 @@
 //! from; `enter` then makes it the root.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
@@ -17,11 +18,29 @@ const DIRECTORIES: [&str; 11] =
     ["dev", "proc", "tmp", "etc", "var/task", "var/runtime", "var/lang", "opt", "run", "mnt", "root"];
 /// Taken from the host's `/etc`, as they are.
 const HOST_ETC: [&str; 6] = ["ssl", "pki", "ca-certificates", "ld.so.cache", "alternatives", "localtime"];
+/// Files that memory holds besides their contents: as many as `/tmp` on disk has.
+const INODES_PER_MB: u64 = 64;
 /// Host directories inside what is bound that are nobody's business.
 const MASKED: [&str; 5] = ["usr/local", "usr/src", "usr/games", "etc/ssl/private", "etc/pki/tls/private"];
 
+/// What container runtimes hide, and the kernel's symbols and messages.
+const HIDDEN_IN_PROC: [&str; 12] = [
+    "acpi",
+    "asound",
+    "interrupts",
+    "kallsyms",
+    "kcore",
+    "keys",
+    "kmsg",
+    "latency_stats",
+    "sched_debug",
+    "scsi",
+    "timer_list",
+    "timer_stats",
+];
+
 /// The empty tree: everything but what a function's sandbox is told apart by.
-pub(crate) fn build(root: &Path) -> io::Result<()> {
+pub(crate) fn build(root: &Path, resolver: Option<Ipv4Addr>) -> io::Result<()> {
     // What is mounted here does not show on the host; what the host unmounts goes here too, and isn't kept busy.
     sys::mount(None, Path::new("/"), None, libc::MS_REC | libc::MS_SLAVE, None)?;
     let tmpfs = Path::new("tmpfs");
@@ -30,7 +49,7 @@ pub(crate) fn build(root: &Path) -> io::Result<()> {
         std::fs::create_dir_all(root.join(dir))?;
     }
     base_system(root)?;
-    etc(root)?;
+    etc(root, resolver)?;
     for masked in MASKED.map(|masked| root.join(masked)).iter().filter(|masked| masked.is_dir()) {
         sys::mount(Some(tmpfs), masked, Some("tmpfs"), READ_ONLY, Some("mode=755,size=4k"))?;
     }
@@ -48,7 +67,7 @@ pub(crate) fn mount_tmp(root: &Path, device: Option<&Path>, size_mb: u32) -> io:
             let _ = std::fs::remove_dir(target.join("lost+found"));
         }
         None => {
-            let data = format!("mode=1777,size={size_mb}m");
+            let data = format!("mode=1777,size={size_mb}m,nr_inodes={}", u64::from(size_mb) * INODES_PER_MB);
             sys::mount(Some(Path::new("tmpfs")), &target, Some("tmpfs"), flags, Some(&data))?;
         }
     }
@@ -64,7 +83,8 @@ pub(crate) fn replace_tmp(root: &Path, device: Option<&Path>, size_mb: u32) -> i
 /// Sets how much may be in `/dev/shm`. It is memory, and counts as the function's.
 pub(crate) fn resize_shm(root: &Path, memory_mb: u32) -> io::Result<()> {
     let flags = libc::MS_REMOUNT | libc::MS_NOSUID | libc::MS_NODEV;
-    sys::mount(None, &root.join("dev/shm"), None, flags, Some(&format!("size={memory_mb}m")))
+    let data = format!("size={memory_mb}m,nr_inodes={}", u64::from(memory_mb) * INODES_PER_MB);
+    sys::mount(None, &root.join("dev/shm"), None, flags, Some(&data))
 }
 
 /// Mounts a function's own trees and files, read-only. Mount points are made, and never through a symbolic link: what
@@ -168,7 +188,7 @@ fn base_system(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn etc(root: &Path) -> io::Result<()> {
+fn etc(root: &Path, resolver: Option<Ipv4Addr>) -> io::Result<()> {
     let write = |name: &str, text: &str| std::fs::write(root.join("etc").join(name), text);
     write(
         "passwd",
@@ -177,7 +197,7 @@ fn etc(root: &Path) -> io::Result<()> {
     write("group", "root:x:0:\nsbx_user1051:x:990:\n")?;
     write("hosts", "127.0.0.1 localhost localhost.localdomain\n169.254.100.1 sandbox.localdomain sandbox\n")?;
     write("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
-    write("resolv.conf", "")?;
+    write("resolv.conf", &resolver.map_or(String::new(), |address| format!("nameserver {address}\n")))?;
     for name in HOST_ETC {
         let host = Path::new("/etc").join(name);
         if host.exists() {
@@ -213,7 +233,7 @@ fn procfs(target: &Path) -> io::Result<()> {
             bind_read_only(&path, &path)?;
         }
     }
-    for name in ["kcore", "keys", "timer_list", "sched_debug", "kallsyms", "kmsg", "acpi", "scsi"] {
+    for name in HIDDEN_IN_PROC {
         let path = target.join(name);
         if path.is_dir() {
             let data = Some("mode=000,size=4k");

@@ -7,6 +7,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some(cases::deaths::SERVER_ARGUMENT) => cases::deaths::be_server(&arguments[1]),
+        Some(cases::egress::HOST_ARGUMENT) => cases::egress::be_host(&arguments[1]),
         _ => cases::run_all(&arguments),
     }
 }

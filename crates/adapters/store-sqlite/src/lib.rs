@@ -12,7 +12,10 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
-use lambent_domain::{CodeSigningConfig, CodeSigningKey, Function, FunctionKey, Layer, LayerKey, Scope};
+use lambent_domain::{
+    CodeSigningConfig, CodeSigningKey, EventSourceMapping, Function, FunctionKey, Layer, LayerKey,
+    MappingKey, Scope,
+};
 use lambent_kit::random::Random;
 use lambent_ports::store::{ChangeListener, Limits, RecordKey, Store, StoreError, Usage, Write};
 use rusqlite::Connection;
@@ -137,6 +140,13 @@ fn code_signing(stored: &Stored) -> Option<Arc<CodeSigningConfig>> {
     }
 }
 
+fn mapping(stored: &Stored) -> Option<Arc<EventSourceMapping>> {
+    match stored {
+        Stored::Mapping(mapping) => Some(Arc::clone(mapping)),
+        _ => None,
+    }
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
@@ -173,6 +183,14 @@ impl Store for SqliteStore {
 
     fn code_signings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<CodeSigningConfig>> {
         self.page(Kind::CodeSigning, scope, after, limit, code_signing)
+    }
+
+    fn mapping(&self, key: &MappingKey) -> Option<Arc<EventSourceMapping>> {
+        self.stored(RecordKey::Mapping(key.clone()), mapping)
+    }
+
+    fn mappings(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<EventSourceMapping>> {
+        self.page(Kind::Mapping, scope, after, limit, mapping)
     }
 
     fn usage(&self, scope: &Scope) -> Usage {

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lambent_domain::{
-    AccountId, CodeSigningKey, Epoch, Function, FunctionKey, FunctionName, LayerKey, Region, Scope, Version,
-    VersionNumber,
+    AccountId, CodeSigningKey, Epoch, Function, FunctionKey, FunctionName, LayerKey, MappingKey, Region,
+    Scope, Version, VersionNumber,
 };
 use rusqlite::{Connection, Row, params};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::secrets::EnvironmentKey;
-use crate::stored::{StoredCodeSigning, StoredFunction, StoredLayer, StoredVersion, VersionSecrets, damaged};
+use crate::stored::{
+    StoredCodeSigning, StoredFunction, StoredLayer, StoredMapping, StoredVersion, VersionSecrets, damaged,
+};
 use crate::tables::{Index, Kind, Stored, Tables};
 
 /// `part` is 0 for the record itself, and the number of a function's published version otherwise.
@@ -55,6 +57,9 @@ impl Rows<'_> {
             (_, Some(Stored::Layer(layer))) => self.put(index, 0, layer.epoch, &StoredLayer::of(layer), None),
             (_, Some(Stored::CodeSigning(config))) => {
                 self.put(index, 0, config.epoch, &StoredCodeSigning::of(config), None)
+            }
+            (_, Some(Stored::Mapping(mapping))) => {
+                self.put(index, 0, mapping.epoch, &StoredMapping::of(mapping), None)
             }
         }
     }
@@ -238,6 +243,11 @@ impl Loader<'_> {
                 let key = CodeSigningKey { scope: index.1.clone(), id: index.2.clone() };
                 let config = raw.body::<StoredCodeSigning>()?.into_config(key, epoch);
                 self.tables.set(index, Some(Stored::CodeSigning(Arc::new(config))));
+            }
+            Kind::Mapping => {
+                let key = MappingKey { scope: index.1.clone(), uuid: index.2.clone() };
+                let mapping = raw.body::<StoredMapping>()?.into_mapping(key, epoch)?;
+                self.tables.set(index, Some(Stored::Mapping(Arc::new(mapping))));
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use lambent_domain::{CodeSigningConfig, Epoch, Function, Layer, Scope};
+use lambent_domain::{CodeSigningConfig, Epoch, EventSourceMapping, Function, Layer, Scope};
 use lambent_ports::store::{Record, RecordKey, Usage};
 
 /// Kind, scope and name: in this order, so that a scope's records of a kind stand together.
@@ -15,6 +15,7 @@ pub(crate) enum Kind {
     Function,
     Layer,
     CodeSigning,
+    Mapping,
 }
 
 impl Kind {
@@ -24,11 +25,13 @@ impl Kind {
             Kind::Function => "function",
             Kind::Layer => "layer",
             Kind::CodeSigning => "code-signing",
+            Kind::Mapping => "event-source-mapping",
         }
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Kind::Function, Kind::Layer, Kind::CodeSigning].into_iter().find(|kind| kind.as_str() == text)
+        let all = [Kind::Function, Kind::Layer, Kind::CodeSigning, Kind::Mapping];
+        all.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -38,6 +41,7 @@ pub(crate) enum Stored {
     Function(Arc<Function>),
     Layer(Arc<Layer>),
     CodeSigning(Arc<CodeSigningConfig>),
+    Mapping(Arc<EventSourceMapping>),
 }
 
 impl Stored {
@@ -56,6 +60,10 @@ impl Stored {
                 config.epoch = epoch;
                 Stored::CodeSigning(Arc::new(*config))
             }
+            Record::Mapping(mut mapping) => {
+                mapping.epoch = epoch;
+                Stored::Mapping(Arc::new(*mapping))
+            }
         }
     }
 
@@ -64,6 +72,7 @@ impl Stored {
             Stored::Function(function) => function.epoch,
             Stored::Layer(layer) => layer.epoch,
             Stored::CodeSigning(config) => config.epoch,
+            Stored::Mapping(mapping) => mapping.epoch,
         }
     }
 
@@ -76,7 +85,7 @@ impl Stored {
                 claimed_concurrency: function.claimed_concurrency().into(),
             },
             Stored::Layer(layer) => Usage { code_bytes: layer.code_bytes(), ..Usage::default() },
-            Stored::CodeSigning(_) => Usage::default(),
+            Stored::CodeSigning(_) | Stored::Mapping(_) => Usage::default(),
         }
     }
 }
@@ -86,6 +95,7 @@ pub(crate) fn index(key: &RecordKey) -> Index {
         RecordKey::Function(key) => (Kind::Function, key.scope.clone(), key.name.to_string()),
         RecordKey::Layer(key) => (Kind::Layer, key.scope.clone(), key.name.clone()),
         RecordKey::CodeSigning(key) => (Kind::CodeSigning, key.scope.clone(), key.id.clone()),
+        RecordKey::Mapping(key) => (Kind::Mapping, key.scope.clone(), key.uuid.clone()),
     }
 }
 

@@ -171,8 +171,10 @@ impl State {
 
     fn subscribe(&mut self, listener: Arc<dyn ChangeListener>) {
         for record in read(&self.tables).all() {
-            if let Stored::Function(function) = record {
-                listener.changed(&Change::Put(Arc::clone(function)));
+            match record {
+                Stored::Function(function) => listener.changed(&Change::Put(Arc::clone(function))),
+                Stored::Mapping(mapping) => listener.changed(&Change::MappingPut(Arc::clone(mapping))),
+                Stored::Layer(_) | Stored::CodeSigning(_) => {}
             }
         }
         self.listeners.push(listener);
@@ -255,6 +257,8 @@ fn change(index: &Index, old: Option<&Stored>, new: Option<&Stored>) -> Option<C
         (Kind::Function, Some(Stored::Function(old)), None) => {
             Some(Change::Deleted(FunctionKey::clone(&old.key)))
         }
+        (_, _, Some(Stored::Mapping(mapping))) => Some(Change::MappingPut(Arc::clone(mapping))),
+        (Kind::Mapping, Some(Stored::Mapping(old)), None) => Some(Change::MappingDeleted(old.key.clone())),
         _ => None,
     }
 }

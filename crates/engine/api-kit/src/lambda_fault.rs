@@ -54,6 +54,7 @@ fn shape(fault: &Fault) -> ErrorShape {
         | Fault::UpdateInProgress(_)
         | Fault::NotActive { .. }
         | Fault::Conflict(_) => errors::RESOURCE_CONFLICT_EXCEPTION,
+        Fault::InUse(_) => errors::RESOURCE_IN_USE_EXCEPTION,
         Fault::NoProvisionedConcurrency => errors::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION,
         Fault::RevisionMismatch | Fault::PolicyRevisionMismatch | Fault::LayerPolicyRevisionMismatch => {
             errors::PRECONDITION_FAILED_EXCEPTION
@@ -86,6 +87,7 @@ fn text(fault: &Fault) -> Cow<'_, str> {
         | Fault::Serialization(text)
         | Fault::NotFound(text)
         | Fault::Conflict(text)
+        | Fault::InUse(text)
         | Fault::CodeSigningConfigNotFound(text)
         | Fault::CodeVerificationFailed(text)
         | Fault::InvalidCodeSignature(text)

@@ -169,6 +169,10 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Registry<S, F> {
                 let name = target.strip_prefix(self.target_prefix)?.strip_prefix('.')?;
                 Some((name.to_owned(), Vec::new()))
             }
+            Protocol::RpcV2Cbor { .. } => {
+                let path = request.uri.path().strip_prefix("/service/")?.strip_prefix(self.target_prefix)?;
+                Some((path.strip_prefix("/operation/")?.to_owned(), Vec::new()))
+            }
             Protocol::AwsQuery { .. } => {
                 let form = std::str::from_utf8(&request.body).ok()?;
                 let query = request.uri.query().unwrap_or_default();

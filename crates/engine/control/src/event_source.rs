@@ -1,14 +1,19 @@
 //! Event sources: which there are, which parameters each takes (`facts` 5.1), and AWS's words for the rest.
 
-use lambent_domain::Fault;
+use lambent_domain::{EventSourceMapping, Fault};
 use lambent_event_pattern::Pattern;
 use lambent_wire::lambda::operations::create_event_source_mapping::CreateEventSourceMappingRequest;
-use lambent_wire::lambda::types::FilterCriteria;
+use lambent_wire::lambda::operations::update_event_source_mapping::UpdateEventSourceMappingRequest;
+use lambent_wire::lambda::types::{EventSourceMappingMetricsConfig, FilterCriteria};
+
+use crate::mapping::{EVENT_COUNT, REPORT_ITEM_FAILURES};
 
 /// Records of an SQS batch without a batching window.
 const SQS_BATCH_WITHOUT_WINDOW: i32 = 10;
 /// Records of a FIFO queue's batch.
 const FIFO_BATCH: i32 = 10;
+/// Filters of one mapping (AWS documentation: 5, and 10 as a raised quota).
+const MAX_FILTERS: usize = 10;
 /// Least `MaximumRecordAgeInSeconds` that is an age.
 const LEAST_RECORD_AGE_S: i32 = 60;
 
@@ -99,11 +104,80 @@ pub(crate) fn check(kind: Kind, request: &CreateEventSourceMappingRequest) -> Re
         let text = "ScalingConfig and ProvisionedPollerConfig can't be used together.";
         return Err(Fault::InvalidParameter(text.into()));
     }
-    check_filters(request.filter_criteria.as_ref())
+    check_filters(request.filter_criteria.as_ref())?;
+    check_not_yet(kind, request)
+}
+
+/// What a queue's mapping has on AWS and not here.
+fn check_not_yet(kind: Kind, request: &CreateEventSourceMappingRequest) -> Result<(), Fault> {
+    if !kind.is_sqs() {
+        return Ok(());
+    }
+    let metrics = request.metrics_config.as_ref().and_then(|config| config.metrics.as_ref());
+    let other = metrics.into_iter().flatten().find(|metric| *metric != EVENT_COUNT);
+    let refused = if request.kms_key_arn.is_some() {
+        "KMSKeyArn can't be obeyed here: filters are not encrypted with keys of KMS.".to_owned()
+    } else if request.provisioned_poller_config.is_some() {
+        "ProvisionedPollerConfig is not available here yet.".to_owned()
+    } else if let Some(other) = other {
+        format!("The metric {other} is not available for queues.")
+    } else {
+        return Ok(());
+    };
+    Err(Fault::InvalidParameter(refused))
+}
+
+/// A mapping with an update's parameters, as a request that would create it.
+pub(crate) fn as_created(
+    mapping: &EventSourceMapping,
+    update: &UpdateEventSourceMappingRequest,
+) -> CreateEventSourceMappingRequest {
+    let update = update.clone();
+    CreateEventSourceMappingRequest {
+        event_source_arn: Some(mapping.source_arn.clone()),
+        batch_size: update.batch_size.or(Some(mapping.batch_size as i32)),
+        maximum_batching_window_in_seconds: update
+            .maximum_batching_window_in_seconds
+            .or(Some(mapping.batching_window_s as i32)),
+        filter_criteria: update.filter_criteria,
+        kms_key_arn: update.kms_key_arn,
+        metrics_config: update.metrics_config,
+        logging_config: update.logging_config,
+        scaling_config: update.scaling_config,
+        parallelization_factor: update.parallelization_factor,
+        destination_config: update.destination_config,
+        maximum_record_age_in_seconds: update.maximum_record_age_in_seconds,
+        bisect_batch_on_function_error: update.bisect_batch_on_function_error,
+        maximum_retry_attempts: update.maximum_retry_attempts,
+        tumbling_window_in_seconds: update.tumbling_window_in_seconds,
+        source_access_configurations: update.source_access_configurations,
+        function_response_types: update.function_response_types,
+        amazon_managed_kafka_event_source_config: update.amazon_managed_kafka_event_source_config,
+        self_managed_kafka_event_source_config: update.self_managed_kafka_event_source_config,
+        document_db_event_source_config: update.document_db_event_source_config,
+        provisioned_poller_config: update.provisioned_poller_config,
+        ..Default::default()
+    }
+}
+
+/// The patterns of filters.
+pub(crate) fn patterns(criteria: Option<&FilterCriteria>) -> Vec<String> {
+    let filters = criteria.and_then(|criteria| criteria.filters.as_ref());
+    filters.into_iter().flatten().filter_map(|filter| filter.pattern.clone()).collect()
+}
+
+/// The model has checked that nothing else is said.
+pub(crate) fn reports_item_failures(types: Option<&[String]>) -> bool {
+    types.is_some_and(|types| types.iter().any(|kind| kind == REPORT_ITEM_FAILURES))
+}
+
+pub(crate) fn counts_events(config: Option<&EventSourceMappingMetricsConfig>) -> bool {
+    let metrics = config.and_then(|config| config.metrics.as_ref());
+    metrics.is_some_and(|metrics| metrics.iter().any(|metric| metric == EVENT_COUNT))
 }
 
 /// Parameters that not every source takes: name, whether it is given, whether it is taken.
-fn parameters(kind: Kind, request: &CreateEventSourceMappingRequest) -> [(&'static str, bool, bool); 17] {
+fn parameters(kind: Kind, request: &CreateEventSourceMappingRequest) -> [(&'static str, bool, bool); 19] {
     let (sqs, stream, kafka) = (kind.is_sqs(), kind.is_stream(), kind.is_kafka());
     let fifo = kind == (Kind::Sqs { fifo: true });
     let window = request.maximum_batching_window_in_seconds.is_some_and(|window| window > 0);
@@ -141,6 +215,12 @@ fn parameters(kind: Kind, request: &CreateEventSourceMappingRequest) -> [(&'stat
             request.self_managed_kafka_event_source_config.is_some(),
             kind == Kind::SelfManagedKafka,
         ),
+        (
+            "DocumentDBEventSourceConfig",
+            request.document_db_event_source_config.is_some(),
+            kind == Kind::DocumentDb,
+        ),
+        ("LoggingConfig", request.logging_config.is_some(), kafka),
     ]
 }
 
@@ -181,14 +261,18 @@ fn check_batch(kind: Kind, request: &CreateEventSourceMappingRequest) -> Result<
     }
 }
 
-/// AWS has one text for whatever is wrong with a pattern.
+/// AWS has one text for whatever is wrong with a pattern. A filter without a pattern would let everything through.
 fn check_filters(criteria: Option<&FilterCriteria>) -> Result<(), Fault> {
     let filters = criteria.and_then(|criteria| criteria.filters.as_ref());
-    let patterns = filters.into_iter().flatten().filter_map(|filter| filter.pattern.as_deref());
-    for pattern in patterns {
-        if Pattern::compile(pattern).is_err() {
+    for filter in filters.into_iter().flatten() {
+        if filter.pattern.as_deref().is_none_or(|pattern| Pattern::compile(pattern).is_err()) {
             return Err(Fault::InvalidParameter("Invalid filter pattern definition.".into()));
         }
+    }
+    // The model allows more than the service does without a raised quota (AWS documentation).
+    if filters.is_some_and(|filters| filters.len() > MAX_FILTERS) {
+        let text = format!("Number of filters exceeds the limit of {MAX_FILTERS}.");
+        return Err(Fault::InvalidParameter(text));
     }
     Ok(())
 }

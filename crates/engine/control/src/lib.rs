@@ -5,6 +5,7 @@ mod change;
 mod code_signing;
 mod event_source;
 mod layers;
+mod mapping;
 mod not_yet;
 mod operations;
 mod package;
@@ -26,6 +27,7 @@ use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::code::{CodeLinks, CodeStore};
 use lambent_ports::code_source::CodeSource;
+use lambent_ports::event_sources::EventSources;
 use lambent_ports::invoke::ProvisionedView;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::signatures::Signatures;
@@ -53,6 +55,8 @@ pub struct ControlParts {
     pub links: Arc<dyn CodeLinks>,
     /// How provisioned concurrency stands.
     pub provisioned: Arc<dyn ProvisionedView>,
+    /// Queues that functions are called from.
+    pub event_sources: Arc<dyn EventSources>,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// Revision ids.

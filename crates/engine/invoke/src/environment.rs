@@ -22,6 +22,7 @@ use lambent_domain::{Fault, limits};
 use lambent_ports::runtime_api::{RuntimeChannel, RuntimeEvent};
 use lambent_ports::runtimes::ResolvedRuntime;
 use lambent_ports::sandbox::{Exit, Process, Sandbox, SandboxError};
+use lambent_ports::service_door::OpenDoor;
 use lambent_scale::Worth;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -38,7 +39,7 @@ use crate::run::{Ended, Flight};
 use crate::shard::Shard;
 use events::Events;
 pub(crate) use parts::on_host;
-use parts::{command, internal, log_target, spec, unpacked, wrapper};
+use parts::{command, internal, log_target, resident, spec, unpacked, wrapper};
 
 /// Where runtimes for `provided*` look, as AWS names them in its error.
 const NO_BOOTSTRAP: &str = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
@@ -80,6 +81,8 @@ pub(crate) struct Environment {
     pub(crate) shard: Weak<Shard>,
     sandbox: Arc<dyn Sandbox>,
     channel: RefCell<Option<Rc<dyn RuntimeChannel>>>,
+    /// Open for as long as the environment is there.
+    door: RefCell<Option<OpenDoor>>,
     log: EnvironmentLog,
     process: Result<Process, &'static str>,
     state: RefCell<State>,
@@ -120,6 +123,10 @@ impl Environment {
         let events = Rc::new(Events(Rc::downgrade(&environment)));
         let channel = shard.front.serve(listener, events).map_err(internal)?;
         *environment.channel.borrow_mut() = Some(channel);
+        if let Some(listener) = environment.sandbox.take_services_listener() {
+            let door = shard.door.open(listener, resident(pool)).map_err(internal)?;
+            *environment.door.borrow_mut() = Some(door);
+        }
         if let Some(warning) = &runtime.warning {
             environment.log.platform(shard.clock.now_ms(), format!("LAMBENT_WARNING: {warning}\n"));
         }
@@ -149,6 +156,7 @@ impl Environment {
             runtime,
             log_stream: &target.stream,
             runtime_api: sandbox.runtime_api_address(),
+            services: sandbox.services_address(),
             initialization_type: why,
             random: &*shard.random,
         };
@@ -167,6 +175,7 @@ impl Environment {
             shard: Rc::downgrade(shard),
             sandbox,
             channel: RefCell::new(None),
+            door: RefCell::new(None),
             log,
             process,
             state: RefCell::new(State {

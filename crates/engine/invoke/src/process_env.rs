@@ -32,6 +32,7 @@ pub(crate) struct ProcessEnv<'a> {
     pub(crate) runtime: &'a ResolvedRuntime,
     pub(crate) log_stream: &'a str,
     pub(crate) runtime_api: &'a str,
+    pub(crate) services: &'a str,
     pub(crate) initialization_type: InitializationType,
     pub(crate) random: &'a dyn Random,
 }
@@ -44,6 +45,8 @@ impl ProcessEnv<'_> {
         if let Some(variables) = &configuration.environment {
             env.extend(variables.0.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
+        // Current SDKs find this server's services there. A function may know better.
+        env.entry("AWS_ENDPOINT_URL".into()).or_insert_with(|| format!("http://{}", self.services));
         let mut set = |name: &str, value: &str| {
             env.insert(name.to_owned(), value.to_owned());
         };

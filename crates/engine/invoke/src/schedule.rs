@@ -34,7 +34,7 @@ impl Shard {
 
     fn limits(&self) -> Limits {
         Limits {
-            concurrent_starts: self.options.concurrent_starts,
+            concurrent_starts: self.turns.get().count(),
             keep_alive_ms: self.options.keep_alive.as_millis() as u64,
             freeze_after_ms: self.options.freeze_after.as_millis() as u64,
             memory_queue: self.options.memory_queue,
@@ -171,6 +171,22 @@ impl Shard {
         }
     }
 
+    /// More turns while somebody waits for one and processors are idle.
+    fn adjust_turns(&self) {
+        if !self.options.starts_may_grow {
+            return;
+        }
+        let mut turns = self.turns.get();
+        let all_taken = self.is_wanting() && self.starting.get() > 0;
+        let now = self.sandboxes.processor_time().filter(|_| all_taken);
+        let before = self.processors.replace(now);
+        let idle = now.zip(before).map_or(0.0, |(now, before)| now.idle_share_since(before));
+        if !all_taken || before.is_some() {
+            turns.adjust(idle, all_taken);
+            self.turns.set(turns);
+        }
+    }
+
     /// Forgets what has no effect any more.
     pub(crate) fn forget_rates(&self) {
         let now_ms = self.now_ms();
@@ -189,6 +205,7 @@ impl Shard {
         let any = !environments.is_empty();
         drop(environments);
         self.memory.look(&*self.sandboxes);
+        self.adjust_turns();
         let again_ms = self.schedule(Look::Everything);
         self.forget_rates();
         if !any && !self.is_wanting() {

@@ -12,8 +12,9 @@ use lambent_kit::random::Random;
 use lambent_ports::code::CodeStore;
 use lambent_ports::runtime_api::RuntimeFront;
 use lambent_ports::runtimes::RuntimeCatalog;
-use lambent_ports::sandbox::{ParkedCount, SandboxHost};
-use lambent_scale::ScalingRate;
+use lambent_ports::sandbox::{ParkedCount, ProcessorTime, SandboxHost};
+use lambent_ports::service_door::ServiceDoor;
+use lambent_scale::{ScalingRate, Turns};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -38,6 +39,8 @@ pub struct Options {
     /// Sandboxes being started at the same time. More than a few per core only makes each slower, and their inits
     /// run into the init phase's limit.
     pub concurrent_starts: usize,
+    /// More are started while processors are idle.
+    pub starts_may_grow: bool,
     /// Memory of all environments, MiB; without it, what is free when the shard is made.
     pub memory_mb: Option<u64>,
     /// Requests that may wait for memory at the same time.
@@ -64,6 +67,8 @@ pub struct ShardParts {
     pub code: Arc<dyn CodeStore>,
     /// Serves the Runtime API of each environment.
     pub front: Rc<dyn RuntimeFront>,
+    /// Answers functions' requests to AWS services.
+    pub door: Rc<dyn ServiceDoor>,
     /// Where logs go.
     pub log: Arc<LogPipeline>,
     /// Wall time.
@@ -85,6 +90,7 @@ pub struct Shard {
     pub(crate) runtimes: Arc<dyn RuntimeCatalog>,
     pub(crate) code: Arc<dyn CodeStore>,
     pub(crate) front: Rc<dyn RuntimeFront>,
+    pub(crate) door: Rc<dyn ServiceDoor>,
     pub(crate) logs: Logs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -97,6 +103,10 @@ pub struct Shard {
     pub(crate) began: Instant,
     /// Environments being started.
     pub(crate) starting: Cell<usize>,
+    /// At most.
+    pub(crate) turns: Cell<Turns>,
+    /// At the last look while anybody waited.
+    pub(crate) processors: Cell<Option<ProcessorTime>>,
     /// Those that may want environments.
     pub(crate) wanting: RefCell<Vec<Rc<Pool>>>,
     /// A decision is on its way.
@@ -127,6 +137,7 @@ impl Shard {
             runtimes: parts.runtimes,
             code: parts.code,
             front: parts.front,
+            door: parts.door,
             logs: Logs::new(parts.log),
             clock: parts.clock,
             random: parts.random,
@@ -136,6 +147,8 @@ impl Shard {
             memory,
             began: Instant::now(),
             starting: Cell::new(0),
+            turns: Cell::new(Turns::new(parts.options.concurrent_starts)),
+            processors: Cell::new(None),
             wanting: RefCell::default(),
             scheduling: Cell::new(false),
             rates: RefCell::default(),

@@ -84,6 +84,7 @@ impl ChangeListener for FunctionTable {
         let (key, function) = match change {
             Change::Put(function) => (&function.key, Some(function)),
             Change::Deleted(key) => (key, None),
+            Change::MappingPut(_) | Change::MappingDeleted(_) => return,
         };
         let part = self.part(key);
         let mut next = Part::clone(&part.load());

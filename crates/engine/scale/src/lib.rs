@@ -12,6 +12,7 @@ mod memory;
 mod observed;
 mod permit;
 mod rate;
+mod turns;
 mod worth;
 
 pub use backoff::CrashLoop;
@@ -20,4 +21,5 @@ pub use memory::{Charge, HostMemory, UNSEEN_MB};
 pub use observed::{Decision, Idle, Limits, Memory, Observed, Refusal, Start, StartFor, Wanting};
 pub use permit::{Claims, PermitSource, permit};
 pub use rate::ScalingRate;
+pub use turns::Turns;
 pub use worth::Worth;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::check::{Check, Path, Refused};
 use super::structure::{Members, Structure};
-use super::{Operation, query};
+use super::{Operation, cbor, query};
 
 /// How a service speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,11 @@ pub enum Protocol {
     AwsJson10 {
         /// Namespace of the XML, where older clients may speak the query protocol as well.
         query: Option<&'static str>,
+    },
+    /// CBOR, with the operation in the path; other clients speak [`Protocol::AwsJson10`] or the query protocol.
+    RpcV2Cbor {
+        /// Namespace of the XML.
+        query: &'static str,
     },
     /// Forms in, XML out.
     AwsQuery {
@@ -34,12 +39,15 @@ impl Protocol {
             Protocol::AwsJson10 { query: Some(namespace) } if !headers.contains_key("x-amz-target") => {
                 Protocol::AwsQuery { namespace }
             }
+            Protocol::RpcV2Cbor { .. } if headers.contains_key("smithy-protocol") => self,
+            Protocol::RpcV2Cbor { query } => Protocol::AwsJson10 { query: Some(query) }.spoken(headers),
             other => other,
         }
     }
 }
 
-/// Name of a collection in the query protocol, where it is flat: `Attribute.1.Name=…&Attribute.1.Value=…`.
+/// Name of a collection in the query protocol: of flat ones, `Attribute.1.Name=…&Attribute.1.Value=…`, and of maps that are
+/// not, `Attributes.entry.1.key=…&Attributes.entry.1.value=…`.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryName {
     /// The member, wherever it stands.
@@ -48,6 +56,8 @@ pub struct QueryName {
     pub name: &'static str,
     /// Names of key and value, of a map.
     pub entry: Option<(&'static str, &'static str)>,
+    /// Its items stand where it would; those of other maps are within it, each an `entry`.
+    pub flat: bool,
 }
 
 /// Where a member stands when it isn't in the body.
@@ -142,17 +152,26 @@ fn body_members<O: Operation + ?Sized>(request: &Request<'_>) -> Result<Map<Stri
             let members = query::tree(if form.is_empty() { request.query } else { form });
             Ok(query::members(members, O::QUERY))
         }
+        Protocol::RpcV2Cbor { .. } if request.body.is_empty() => Ok(Map::new()),
+        Protocol::RpcV2Cbor { .. } => object(cbor::decode(request.body).map_err(unreadable)?),
         _ if request.body.iter().all(u8::is_ascii_whitespace) => Ok(Map::new()),
-        _ => match json(request.body)? {
-            Value::Object(members) => Ok(members),
-            _ => Err(Refused::Serialization("Expected a JSON object as the request's body".to_owned())),
-        },
+        _ => object(json(request.body)?),
+    }
+}
+
+fn object(value: Value) -> Result<Map<String, Value>, Refused> {
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => Err(Refused::Serialization("Expected a JSON object as the request's body".to_owned())),
     }
 }
 
 fn json(body: &Bytes) -> Result<Value, Refused> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refused::Serialization(format!("Could not parse the body: {error}")))
+    serde_json::from_slice(body).map_err(unreadable)
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Refused {
+    Refused::Serialization(format!("Could not parse the body: {error}"))
 }
 
 /// See [`Operation::encode`].
@@ -190,7 +209,14 @@ pub(super) fn encode<O: Operation + ?Sized>(output: &O::Output, spoken: Protocol
         Protocol::AwsJson11 => ("application/x-amz-json-1.1", Value::Object(members).to_string()),
         Protocol::AwsJson10 { .. } if members.is_empty() => ("application/x-amz-json-1.0", "{}".to_owned()),
         Protocol::AwsJson10 { .. } => ("application/x-amz-json-1.0", Value::Object(members).to_string()),
+        Protocol::RpcV2Cbor { .. } => {
+            response.headers_mut().insert("smithy-protocol", HeaderValue::from_static("rpc-v2-cbor"));
+            response.headers_mut().insert("content-type", HeaderValue::from_static("application/cbor"));
+            *response.body_mut() = Bytes::from(cbor::encode(&members, O::TIMES));
+            return response;
+        }
         Protocol::AwsQuery { namespace } => {
+            query::show_times(&mut members, O::TIMES);
             ("text/xml", query::result(O::NAME, namespace, &members, O::QUERY))
         }
     };

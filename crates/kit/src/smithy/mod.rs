@@ -4,6 +4,7 @@
 //! [`Check`]; a request with anything recorded is refused as a whole, so that the placeholder values that decoding
 //! needs to go on are never seen by anyone.
 
+pub mod cbor;
 mod check;
 mod collections;
 pub mod http_binding;
@@ -42,6 +43,9 @@ pub trait Operation: Send + Sync + 'static {
 
     /// Names of its collections in the query protocol.
     const QUERY: &'static [QueryName] = &[];
+
+    /// Members of its answers that are times, wherever they stand, where a protocol has a form of its own for them.
+    const TIMES: &'static [&'static str] = &[];
 
     /// Reads a request. `labels` are the path's, decoded.
     fn decode(request: &http_binding::Request<'_>) -> Result<Self::Input, Refused> {

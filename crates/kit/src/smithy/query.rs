@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::http_binding::QueryName;
+use crate::utc;
 
 /// Most parts of a key. No model nests as deep; what nests deeper names nothing, and is built and dropped by recursion.
 const MAX_KEY_PARTS: usize = 64;
@@ -74,13 +75,21 @@ fn lists(value: Value) -> Value {
     Value::Array(items.into_iter().map(|(_, value)| value).collect())
 }
 
+/// Items of maps that aren't flat.
+const ENTRY: &str = "entry";
+
 /// Gives flat collections the names of their members, and maps the form they have in JSON.
 pub fn members(tree: Map<String, Value>, names: &[QueryName]) -> Map<String, Value> {
     let mut members = Map::new();
     for (key, value) in tree {
         let value = named(value, names);
         match names.iter().find(|name| name.name == key) {
-            Some(QueryName { member, entry: Some(entry), .. }) => {
+            // A list of the same name as a map elsewhere.
+            Some(QueryName { member, entry: Some(_), flat: false, .. }) if value.is_array() => {
+                members.insert((*member).to_owned(), value);
+            }
+            Some(QueryName { member, entry: Some(entry), flat, .. }) => {
+                let value = if *flat { value } else { within(value) };
                 members.insert((*member).to_owned(), entries(value, *entry));
             }
             Some(QueryName { member, .. }) => {
@@ -101,6 +110,15 @@ fn named(value: Value, names: &[QueryName]) -> Value {
         Value::Object(tree) => Value::Object(members(tree, names)),
         Value::Array(items) => Value::Array(items.into_iter().map(|item| named(item, names)).collect()),
         other => other,
+    }
+}
+
+/// What stands in the entries of a map that isn't flat.
+fn within(value: Value) -> Value {
+    match value {
+        Value::Object(mut members) => members.remove(ENTRY).unwrap_or(Value::Array(Vec::new())),
+        // A map without entries: `Attributes=`.
+        _ => Value::Array(Vec::new()),
     }
 }
 
@@ -133,6 +151,29 @@ pub fn result(operation: &str, namespace: &str, members: &Map<String, Value>, na
     xml
 }
 
+/// Writes times as XML has them. Members named in `times` are times, or lists of them, wherever they stand.
+pub(super) fn show_times(members: &mut Map<String, Value>, times: &[&str]) {
+    for (key, value) in members.iter_mut() {
+        show_time(value, times.contains(&key.as_str()), times);
+    }
+}
+
+fn show_time(value: &mut Value, is_time: bool, times: &[&str]) {
+    match value {
+        Value::Object(members) => show_times(members, times),
+        Value::Array(items) => items.iter_mut().for_each(|item| show_time(item, is_time, times)),
+        Value::Number(seconds) if is_time => {
+            let ms = (seconds.as_f64().unwrap_or_default() * 1_000.0).round().max(0.0) as u64;
+            *value = Value::String(if ms.is_multiple_of(1_000) {
+                utc::rfc3339_s(ms)
+            } else {
+                utc::rfc3339_ms(ms)
+            });
+        }
+        _ => {}
+    }
+}
+
 /// An error of the query protocol.
 pub fn error(namespace: &str, sender: bool, code: &str, message: &str) -> String {
     let kind = if sender { "Sender" } else { "Receiver" };
@@ -148,10 +189,17 @@ fn element(xml: &mut String, name: &str, value: &Value, names: &[QueryName]) {
         (Some(known), Value::Array(items)) => {
             items.iter().for_each(|item| plain(xml, known.name, item, names));
         }
-        (Some(QueryName { name, entry: Some((key, entry)), .. }), Value::Object(members)) => {
+        (Some(QueryName { name, entry: Some((key, entry)), flat, .. }), Value::Object(members)) => {
+            let item = if *flat { *name } else { ENTRY };
+            if !flat {
+                let _ = write!(xml, "<{name}>");
+            }
             for (found, value) in members {
-                let _ = write!(xml, "<{name}><{key}>{}</{key}>", escape(found));
+                let _ = write!(xml, "<{item}><{key}>{}</{key}>", escape(found));
                 plain(xml, entry, value, names);
+                let _ = write!(xml, "</{item}>");
+            }
+            if !flat {
                 let _ = write!(xml, "</{name}>");
             }
         }
@@ -202,8 +250,9 @@ mod tests {
     }
 
     const NAMES: &[QueryName] = &[
-        QueryName { member: "Entries", name: "Entry", entry: None },
-        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")) },
+        QueryName { member: "Entries", name: "Entry", entry: None, flat: true },
+        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "Map", name: "Map", entry: Some(("key", "value")), flat: false },
     ];
 
     #[test]
@@ -231,6 +280,31 @@ mod tests {
         let xml = result("Op", "ns", &answer, NAMES);
         let expected = "<OpResult><Entry><Attribute><Name>a&amp;b</Name><Value>1</Value></Attribute></Entry><Entry><Id>x&#xD;</Id></Entry><List><member>m</member></List></OpResult>";
         assert!(xml.contains(expected), "{xml}");
+    }
+
+    #[test]
+    fn maps_that_are_not_flat_have_entries() {
+        let form = "Map.entry.1.key=a&Map.entry.1.value=1&Map.entry.2.key=b&Map.entry.2.value=";
+        let read = serde_json::json!({"Map": {"a": "1", "b": ""}});
+        assert_eq!(Value::Object(members(tree(form), NAMES)), read);
+        assert_eq!(Value::Object(members(tree("Map="), NAMES)), serde_json::json!({"Map": {}}));
+        let list = members(tree("Map.member.1=a"), NAMES);
+        assert_eq!(Value::Object(list), serde_json::json!({"Map": ["a"]}), "a list of the same name");
+        let Value::Object(answer) = read else { unreachable!() };
+        let xml = result("Op", "ns", &answer, NAMES);
+        let expected = "<OpResult><Map><entry><key>a</key><value>1</value></entry><entry><key>b</key><value></value></entry></Map></OpResult>";
+        assert!(xml.contains(expected), "{xml}");
+    }
+
+    #[test]
+    fn times_are_dates_in_xml() {
+        let answer = serde_json::json!({"T": [1_764_037_614.0, 1_764_037_614.123], "M": {"T": 0}, "N": 1.0});
+        let Value::Object(mut answer) = answer else { unreachable!() };
+        show_times(&mut answer, &["T"]);
+        let shown = serde_json::json!({
+            "T": ["2025-11-25T02:26:54Z", "2025-11-25T02:26:54.123Z"], "M": {"T": "1970-01-01T00:00:00Z"}, "N": 1.0
+        });
+        assert_eq!(Value::Object(answer), shown);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct ServeOptions {
     #[arg(long, env = "LAMBENT_ASYNC_RETRY_BASE_MS", default_value_t = RETRY_BASE_MS, value_name = "MS",
         value_parser = clap::value_parser!(u64).range(1..=RETRY_BASE_MS))]
     pub async_retry_base_ms: u64,
-    /// Environments that start at the same time; 0 means four per core
+    /// Environments that start at the same time; 0 means two per core, and more of them while processors are idle
     #[arg(long, env = "LAMBENT_CONCURRENT_STARTS", default_value_t = 0, value_name = "COUNT")]
     pub concurrent_starts: usize,
     /// Environments that one function may gain in 10 seconds; more are refused with 429. 0 is any number
@@ -86,12 +86,19 @@ pub struct ServeOptions {
     /// At most so many of each, while they are in demand; 0 parks none
     #[arg(long, env = "LAMBENT_PARKED_MAX", default_value_t = 8, value_name = "COUNT")]
     pub parked_max: u32,
+    /// What functions can reach: what the host reaches (nat), nothing (none), or the host's own addresses too (host); auto is
+    /// nat where the host can do it. The host's loopback and link-local addresses are closed in each
+    #[arg(long, env = "LAMBENT_EGRESS", value_enum, default_value = "auto")]
+    pub egress: Egress,
     /// Refuse a runtime whose exact interpreter is missing, instead of taking the nearest version
     #[arg(long, env = "LAMBENT_STRICT_RUNTIMES")]
     pub strict_runtimes: bool,
     /// Disk space for log events, MiB; beyond it the oldest are dropped
     #[arg(long, env = "LAMBENT_LOGS_MAX_MB", default_value_t = 2_048, value_name = "MIB")]
     pub logs_max_mb: u64,
+    /// Disk space for metrics, MiB; beyond it the oldest data points of the shortest periods are dropped
+    #[arg(long, env = "LAMBENT_METRICS_MAX_MB", default_value_t = 512, value_name = "MIB")]
+    pub metrics_max_mb: u64,
     /// TOML file of signing profile versions' ARNs, each with a PEM file of its public key or certificate
     #[arg(long, env = "LAMBENT_SIGNING_PROFILES", value_name = "FILE")]
     pub signing_profiles: Option<PathBuf>,
@@ -197,6 +204,31 @@ pub enum Auth {
     Off,
     /// Signatures and policies are checked (not available yet)
     Enforce,
+}
+
+/// `--egress`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Egress {
+    /// nat where the host can do it, else none, with a warning
+    Auto,
+    /// What the host reaches, under its address; not the host itself
+    Nat,
+    /// Nothing
+    None,
+    /// What the host reaches, and its own addresses
+    Host,
+}
+
+impl Egress {
+    /// As the adapter takes it.
+    pub fn mode(self) -> lambent_sandbox_linux::Egress {
+        match self {
+            Egress::Auto => lambent_sandbox_linux::Egress::Auto,
+            Egress::Nat => lambent_sandbox_linux::Egress::Nat,
+            Egress::None => lambent_sandbox_linux::Egress::None,
+            Egress::Host => lambent_sandbox_linux::Egress::Host,
+        }
+    }
 }
 
 /// `--log-format`.

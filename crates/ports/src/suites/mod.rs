@@ -4,6 +4,7 @@
 pub mod blob;
 pub mod code;
 pub mod message_store;
+pub mod metric_store;
 pub mod outbox;
 pub mod queue;
 pub mod sandbox;

@@ -12,9 +12,9 @@ use lambent_domain::scaling::Provisioned;
 use lambent_domain::url::{Cors, UrlAuth, UrlConfig};
 use lambent_domain::{
     AccountId, Alias, CodeRef, CodeSha256, CodeSigningConfig, CodeSigningKey, Configuration, Deployment,
-    Epoch, Function, FunctionKey, FunctionName, LastUpdate, Layer, LayerKey, LayerRef, LayerVersion, Policy,
-    Qualifier, Region, RevisionId, RuntimeId, Scope, Secrets, State, TimestampMs, Version, VersionNumber,
-    Weighted, async_config::EventInvokeConfig,
+    Epoch, EventSourceMapping, Function, FunctionKey, FunctionName, LastUpdate, Layer, LayerKey, LayerRef,
+    LayerVersion, MappingKey, MappingState, Policy, Qualifier, Region, RevisionId, RuntimeId, Scope, Secrets,
+    State, TimestampMs, Version, VersionNumber, Weighted, async_config::EventInvokeConfig,
 };
 
 use crate::store::{Change, ChangeListener, Limits, RecordKey, Store, StoreError, Usage, Write};
@@ -186,6 +186,26 @@ pub fn code_signing(id: &str) -> CodeSigningConfig {
     }
 }
 
+/// An event source mapping with every member set.
+pub fn mapping(uuid: &str) -> EventSourceMapping {
+    EventSourceMapping {
+        key: MappingKey { scope: scope("us-east-1"), uuid: uuid.into() },
+        epoch: Epoch::NEW,
+        source_arn: "arn:aws:sqs:us-east-1:123456789012:q".into(),
+        function: function("f").key,
+        qualifier: Some(Qualifier::Alias("live".into())),
+        batch_size: 20,
+        batching_window_s: 3,
+        filters: vec![r#"{"body":{"a":[1]}}"#.into()],
+        reports_item_failures: true,
+        maximum_concurrency: Some(7),
+        counts_events: true,
+        tags: BTreeMap::from([("t".into(), "v".into())]),
+        state: MappingState::Updating { enabled: true },
+        modified: TimestampMs(9),
+    }
+}
+
 /// A revision made of one number.
 pub fn revision(number: u8) -> RevisionId {
     RevisionId::from_random([number; 16])
@@ -230,6 +250,20 @@ async fn records_come_back(store: &dyn Store) {
     put(store, one.clone()).await.unwrap();
     assert!(store.function(&one.key).unwrap().epoch > again.epoch, "an epoch is never used twice");
 
+    for state in [
+        MappingState::Creating,
+        MappingState::Enabling,
+        MappingState::Enabled,
+        MappingState::Disabling,
+        MappingState::Disabled,
+        MappingState::Updating { enabled: false },
+        MappingState::Deleting,
+    ] {
+        let mapping = EventSourceMapping { state, qualifier: None, ..mapping(state.as_str()) };
+        put(store, mapping.clone()).await.unwrap();
+        let found = store.mapping(&mapping.key).unwrap();
+        assert_eq!(*found, EventSourceMapping { epoch: found.epoch, ..mapping });
+    }
     let (layer, config) = (layer("l"), code_signing("csc-1"));
     store.commit(vec![layer.clone().into(), config.clone().into()]).await.unwrap();
     let found = store.layer(&layer.key).unwrap();
@@ -271,6 +305,7 @@ async fn lists_are_in_order_and_of_one_scope(store: &dyn Store) {
         put(store, function(name)).await.unwrap();
         put(store, layer(name)).await.unwrap();
         put(store, code_signing(name)).await.unwrap();
+        put(store, mapping(name)).await.unwrap();
     }
     let mut elsewhere = function("e");
     elsewhere.key.scope = scope("eu-west-1");
@@ -286,6 +321,9 @@ async fn lists_are_in_order_and_of_one_scope(store: &dyn Store) {
         store.layers(&home, Some("a"), 9).iter().map(|layer| layer.key.name.clone()).collect();
     assert_eq!(layers, ["b", "d"]);
     assert_eq!(store.code_signings(&home, None, 2).len(), 2);
+    let mappings: Vec<_> =
+        store.mappings(&home, Some("C"), 2).iter().map(|mapping| mapping.key.uuid.clone()).collect();
+    assert_eq!(mappings, ["a", "b"]);
     assert_eq!(store.all_layers().len(), 4);
 }
 
@@ -337,12 +375,15 @@ impl ChangeListener for Seen {
         self.0.lock().unwrap().push(match change {
             Change::Put(function) => format!("{} {}", function.key.name, function.latest.revision_id),
             Change::Deleted(key) => format!("{} gone", key.name),
+            Change::MappingPut(mapping) => format!("{} {}", mapping.key.uuid, mapping.batch_size),
+            Change::MappingDeleted(key) => format!("{} gone", key.uuid),
         });
     }
 }
 
 async fn a_listener_sees_everything_once_and_before_the_answer(store: Arc<dyn Store>) {
     put(&*store, function("before")).await.unwrap();
+    put(&*store, mapping("m1")).await.unwrap();
     let seen = Arc::new(Seen::default());
     store.subscribe(Arc::clone(&seen) as _).await.unwrap();
     put(&*store, function("after")).await.unwrap();
@@ -352,11 +393,18 @@ async fn a_listener_sees_everything_once_and_before_the_answer(store: Arc<dyn St
     assert!(put(&*store, changed.clone()).await.is_err());
     let epoch = store.function(&changed.key).unwrap().epoch;
     store.commit(vec![Write::Delete(RecordKey::Function(changed.key), epoch)]).await.unwrap();
+    put(&*store, mapping("m2")).await.unwrap();
+    let second = store.mapping(&mapping("m2").key).unwrap();
+    store.commit(vec![Write::Delete(RecordKey::Mapping(second.key.clone()), second.epoch)]).await.unwrap();
+    assert!(store.mapping(&second.key).is_none());
     let expected = [
         format!("before {}", revision(1)),
+        "m1 20".to_owned(),
         format!("after {}", revision(1)),
         format!("after {}", revision(2)),
         "after gone".to_owned(),
+        "m2 20".to_owned(),
+        "m2 gone".to_owned(),
     ];
     assert_eq!(*seen.0.lock().unwrap(), expected);
 }

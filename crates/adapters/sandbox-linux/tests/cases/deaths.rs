@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use lambent_ports::sandbox::{Exit, SandboxHost};
 use lambent_ports::suites::sandbox::{Subject, in_time};
-use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
+use lambent_sandbox_linux::{Egress, LauncherClient, LauncherOptions};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Host, eventually, groups_of, loop_devices_of, pidfd, processes_with, sh, shell, wait_for_end};
@@ -45,8 +45,11 @@ pub fn be_server(argument: &str) {
     let (state_dir, marker) = argument.rsplit_once(':').unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let options =
-            LauncherOptions { executable: std::env::current_exe().unwrap(), state_dir: state_dir.into() };
+        let options = LauncherOptions {
+            executable: std::env::current_exe().unwrap(),
+            state_dir: state_dir.into(),
+            egress: Egress::None,
+        };
         let client = LauncherClient::spawn(&options).unwrap();
         let mut kept = Vec::new();
         for number in 0..SANDBOXES {

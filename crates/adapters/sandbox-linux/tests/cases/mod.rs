@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use lambent_ports::sandbox::{Exit, Process, Sandbox, SandboxHost};
 use lambent_ports::suites::sandbox::{PATIENCE, ShellPrograms, Subject, run};
-use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
+use lambent_sandbox_linux::{Egress, LauncherClient, LauncherOptions};
 
+pub mod bombs;
 pub mod confinement;
 pub mod deaths;
+pub mod egress;
+pub mod leaks;
 pub mod life;
 pub mod ordinary_user;
 pub mod parked;
@@ -25,6 +28,8 @@ impl Host {
         let options = LauncherOptions {
             executable: std::env::current_exe().unwrap(),
             state_dir: dir.path().join("sandboxes"),
+            // What is tried in here must not get anywhere, whatever this host allows.
+            egress: Egress::None,
         };
         Host { client: Arc::new(LauncherClient::spawn(&options).unwrap()), options, dir }
     }
@@ -92,6 +97,13 @@ cases! {
     confinement::other_limits_are_the_recorded_ones,
     confinement::descriptors_are_its_own,
     confinement::escapes_fail,
+    bombs::files_without_number_fill_only_the_own_tmp,
+    bombs::descriptors_without_number_are_an_error,
+    bombs::threads_without_number_are_an_error,
+    bombs::a_bomb_of_generations_ends_with_its_sandbox,
+    bombs::shared_memory_in_every_form_is_limited,
+    leaks::nothing_of_one_sandbox_is_found_in_another,
+    leaks::a_process_has_no_rights_and_as_root_a_user_of_its_own,
     deaths::the_death_of_the_launcher_is_the_death_of_its_sandboxes,
     deaths::the_death_of_the_server_leaves_nothing,
     deaths::the_death_of_both_is_cleared_by_the_next,
@@ -103,6 +115,10 @@ cases! {
     parked::what_waits_goes_when_it_is_not_wanted_and_with_its_launcher,
     parked::the_launchers_death_is_the_death_of_what_waits,
     parked::what_can_not_wait_harms_nobody,
+    egress::nat_reaches_the_outside_and_nothing_else,
+    egress::host_mode_reaches_the_hosts_own_addresses_too,
+    egress::nothing_of_it_stays_and_launchers_keep_apart,
+    egress::what_can_not_be_had_is_said,
     ordinary_user::everything_holds_for_an_ordinary_user,
 }
 

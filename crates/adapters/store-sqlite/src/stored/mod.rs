@@ -5,6 +5,7 @@
 
 mod configuration;
 mod function;
+mod mapping;
 mod resources;
 mod version;
 
@@ -12,6 +13,7 @@ use lambent_domain::{CodeRef, CodeSha256, Policy, RevisionId, policy::Statement}
 use serde::{Deserialize, Serialize};
 
 pub(crate) use function::StoredFunction;
+pub(crate) use mapping::StoredMapping;
 pub(crate) use resources::{StoredCodeSigning, StoredLayer};
 pub(crate) use version::{StoredVersion, VersionSecrets};
 

@@ -1,50 +1,35 @@
-//! Get-, List-, Update- and DeleteEventSourceMapping. There are no mappings (see CreateEventSourceMapping): what is asked
-//! for by its id is not there, and lists are empty.
+//! Get-, List- and DeleteEventSourceMapping. A deletion is answered with 202 and comes to its end when what was received is
+//! done with.
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::Fault;
+use lambent_domain::{Fault, MappingState};
 use lambent_wire::lambda::operations::delete_event_source_mapping::DeleteEventSourceMappingRequest;
 use lambent_wire::lambda::operations::get_event_source_mapping::GetEventSourceMappingRequest;
 use lambent_wire::lambda::operations::list_event_source_mappings::{
     ListEventSourceMappingsRequest, ListEventSourceMappingsResponse,
 };
-use lambent_wire::lambda::operations::update_event_source_mapping::UpdateEventSourceMappingRequest;
 use lambent_wire::lambda::operations::{
-    DeleteEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings, UpdateEventSourceMapping,
+    DeleteEventSourceMapping, GetEventSourceMapping, ListEventSourceMappings,
 };
 use lambent_wire::lambda::types::EventSourceMappingConfiguration;
 
 use crate::Control;
+use crate::mapping::expect_rest;
 use crate::paging::Page;
+use crate::target::Target;
 
 /// Largest page (AWS documentation).
 const PAGE: usize = 100;
-
-fn not_there() -> Fault {
-    Fault::NotFound("The resource you requested does not exist.".into())
-}
 
 impl Handle<GetEventSourceMapping> for Control {
     type Fault = Fault;
 
     async fn handle(
         &self,
-        _context: Context,
-        _input: GetEventSourceMappingRequest,
+        context: Context,
+        input: GetEventSourceMappingRequest,
     ) -> Result<EventSourceMappingConfiguration, Fault> {
-        Err(not_there())
-    }
-}
-
-impl Handle<UpdateEventSourceMapping> for Control {
-    type Fault = Fault;
-
-    async fn handle(
-        &self,
-        _context: Context,
-        _input: UpdateEventSourceMappingRequest,
-    ) -> Result<EventSourceMappingConfiguration, Fault> {
-        Err(not_there())
+        Ok(self.shown_mapping(&*self.mapping(&input.uuid, &context.scope)?))
     }
 }
 
@@ -53,10 +38,17 @@ impl Handle<DeleteEventSourceMapping> for Control {
 
     async fn handle(
         &self,
-        _context: Context,
-        _input: DeleteEventSourceMappingRequest,
+        context: Context,
+        input: DeleteEventSourceMappingRequest,
     ) -> Result<EventSourceMappingConfiguration, Fault> {
-        Err(not_there())
+        let deleted = self
+            .change_mapping(&input.uuid, &context.scope, |mapping| {
+                expect_rest(mapping.state, "delete")?;
+                mapping.state = MappingState::Deleting;
+                Ok(())
+            })
+            .await?;
+        Ok(self.shown_mapping(&deleted))
     }
 }
 
@@ -65,10 +57,23 @@ impl Handle<ListEventSourceMappings> for Control {
 
     async fn handle(
         &self,
-        _context: Context,
+        context: Context,
         input: ListEventSourceMappingsRequest,
     ) -> Result<ListEventSourceMappingsResponse, Fault> {
-        Page::parse("mappings", input.marker.as_deref(), input.max_items, PAGE)?;
-        Ok(ListEventSourceMappingsResponse { next_marker: None, event_source_mappings: Some(Vec::new()) })
+        let page = Page::parse("mappings", input.marker.as_deref(), input.max_items, PAGE)?;
+        let target = match &input.function_name {
+            Some(name) => Some(Target::parse(name, None, &context.scope)?),
+            None => None,
+        };
+        let all = self.parts.store.mappings(&context.scope, page.after.as_deref(), usize::MAX);
+        let asked = all.into_iter().filter(|mapping| {
+            let of_function = target
+                .as_ref()
+                .is_none_or(|target| mapping.function == target.key && mapping.qualifier == target.qualifier);
+            of_function && input.event_source_arn.as_ref().is_none_or(|arn| *arn == mapping.source_arn)
+        });
+        let (found, next_marker) = page.of(asked, |mapping| mapping.key.uuid.clone());
+        let mappings = found.iter().map(|mapping| self.shown_mapping(mapping)).collect();
+        Ok(ListEventSourceMappingsResponse { next_marker, event_source_mappings: Some(mappings) })
     }
 }

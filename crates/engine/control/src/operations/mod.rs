@@ -40,6 +40,7 @@ mod resource_policies;
 mod runtime_management_config;
 mod tags;
 mod update_alias;
+mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
 mod update_function_url_config;

@@ -1,10 +1,11 @@
-//! TagResource, UntagResource, ListTags: on functions and code-signing configurations. Tagging changes a function's
+//! TagResource, UntagResource, ListTags: on functions, code-signing configurations and event source mappings. Tagging changes a function's
 //! revision (`facts` 1.6), and nothing that runs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lambent_api_kit::{Context, Handle};
-use lambent_domain::{Fault, Scope};
+use lambent_domain::{EventSourceMapping, Fault, Scope};
 use lambent_wire::lambda::operations::list_tags::{ListTagsRequest, ListTagsResponse};
 use lambent_wire::lambda::operations::tag_resource::{TagResourceRequest, TagResourceResponse};
 use lambent_wire::lambda::operations::untag_resource::{UntagResourceRequest, UntagResourceResponse};
@@ -69,6 +70,7 @@ impl Handle<ListTags> for Control {
 enum Tagged<'a> {
     Function(Target),
     CodeSigning(&'a str),
+    Mapping(&'a str),
 }
 
 /// The resource of an ARN. Of the other kinds that AWS can tag there are none here; those that the recordings don't have
@@ -86,7 +88,7 @@ fn tagged<'a>(arn: &'a str, scope: &Scope) -> Result<Tagged<'a>, Fault> {
             Ok(Tagged::Function(target))
         }
         "code-signing-config" => Ok(Tagged::CodeSigning(arn)),
-        "event-source-mapping" => Err(Fault::NotFound(format!("Event source mapping not found: {arn}"))),
+        "event-source-mapping" => Ok(Tagged::Mapping(arn)),
         "capacity-provider" => Err(Fault::NotFound(format!("Capacity provider not found: {arn}"))),
         "network-connector" => Err(Fault::NotFound(format!("Network connector not found: {arn}"))),
         _ => Err(Fault::NotFound(format!("Resource not found: {arn}"))),
@@ -94,10 +96,17 @@ fn tagged<'a>(arn: &'a str, scope: &Scope) -> Result<Tagged<'a>, Fault> {
 }
 
 impl Control {
+    fn tagged_mapping(&self, arn: &str, scope: &Scope) -> Result<Arc<EventSourceMapping>, Fault> {
+        let uuid = arn.split(':').nth(6).unwrap_or_default();
+        let found = self.mapping(uuid, scope).ok().filter(|mapping| mapping.key.arn() == arn);
+        found.ok_or_else(|| Fault::NotFound(format!("Event source mapping not found: {arn}")))
+    }
+
     fn tags(&self, tagged: &Tagged<'_>, scope: &Scope) -> Result<Tags, Fault> {
         match tagged {
             Tagged::Function(target) => Ok(self.function(target)?.tags.clone()),
             Tagged::CodeSigning(arn) => Ok(self.code_signing(arn, scope)?.tags.clone()),
+            Tagged::Mapping(arn) => Ok(self.tagged_mapping(arn, scope)?.tags.clone()),
         }
     }
 
@@ -118,6 +127,10 @@ impl Control {
             Tagged::CodeSigning(arn) => {
                 self.change_code_signing(arn, scope, |config| change(&mut config.tags)).await?;
             }
+            Tagged::Mapping(arn) => {
+                let uuid = self.tagged_mapping(arn, scope)?.key.uuid.clone();
+                self.change_mapping(&uuid, scope, |mapping| change(&mut mapping.tags)).await?;
+            }
         }
         Ok(())
     }
@@ -136,8 +149,8 @@ mod tests {
             region: Region::parse("us-east-1").unwrap(),
         };
         for (resource, words) in [
-            ("event-source-mapping:1", "Event source mapping not found: "),
             ("capacity-provider:c", "Capacity provider not found: "),
+            ("network-connector:n", "Network connector not found: "),
         ] {
             let arn = scope.arn(resource);
             assert_eq!(tagged(&arn, &scope).unwrap_err(), Fault::NotFound(format!("{words}{arn}")));

@@ -40,6 +40,7 @@ impl ChangeListener for Witness {
         let mut seen = self.0.lock().unwrap();
         seen.states += 1;
         match change {
+            Change::MappingPut(_) | Change::MappingDeleted(_) => {}
             Change::Deleted(key) => drop(seen.functions.remove(key.name.as_str())),
             Change::Put(function) => {
                 let before = seen.functions.insert(function.key.name.to_string(), Arc::clone(function));

@@ -12,12 +12,15 @@ use bytes::Bytes;
 use lambent_blob_fs::FsCode;
 use lambent_control::{Control, ControlParts, ControlService};
 use lambent_domain::limits::UNRESERVED_MINIMUM;
-use lambent_domain::{AccountId, CodeRef, CodeSha256, Region, RequestId, RevisionId, RuntimeId, Scope};
+use lambent_domain::{
+    AccountId, CodeRef, CodeSha256, MappingKey, Region, RequestId, RevisionId, RuntimeId, Scope,
+};
 use lambent_kit::clock::TestClock;
 use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService, Caller};
 use lambent_ports::code::{CodeError, CodeLinks, CodeStore};
 use lambent_ports::code_source::{CodeSource, CodeSourceError, S3Object};
+use lambent_ports::event_sources::{EventSources, QueueFound, QueueRefused};
 use lambent_ports::invoke::{ProvisionedState, ProvisionedView};
 use lambent_ports::runtimes::{Command, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable};
 use lambent_ports::signatures::{Signature, Signatures};
@@ -116,6 +119,7 @@ impl World {
             runtimes: Arc::new(OneRuntime([RuntimeId::new("python3.12")])),
             links: Arc::new(Links),
             provisioned: Arc::new(NothingProvisioned),
+            event_sources: Arc::new(OneQueue),
             clock: Arc::clone(&clock) as _,
             random,
             account_concurrency: ACCOUNT_CONCURRENCY,
@@ -289,6 +293,27 @@ struct NothingProvisioned;
 impl ProvisionedView for NothingProvisioned {
     fn provisioned(&self, _: RevisionId) -> ProvisionedState {
         ProvisionedState::default()
+    }
+}
+
+/// Every queue is there, but for one.
+struct OneQueue;
+
+#[async_trait]
+impl EventSources for OneQueue {
+    async fn queue(&self, arn: &str, _: &str) -> Result<QueueFound, QueueRefused> {
+        if arn.ends_with(":gone") {
+            let code = "AWS.SimpleQueueService.NonExistentQueue".into();
+            return Err(QueueRefused::Answered {
+                code,
+                message: "The specified queue does not exist.".into(),
+            });
+        }
+        Ok(QueueFound { visibility_timeout_s: 30 })
+    }
+
+    fn problem(&self, _: &MappingKey) -> Option<String> {
+        None
     }
 }
 

@@ -6,6 +6,7 @@ use lambent_domain::{Deployment, Fault, limits};
 use lambent_ports::code::CodeStore;
 use lambent_ports::runtimes::{Command, ResolvedRuntime};
 use lambent_ports::sandbox::{Mount, SandboxSpec};
+use lambent_ports::service_door::Resident;
 
 use crate::log::LogTarget;
 use crate::parking::parked_kind;
@@ -39,6 +40,11 @@ pub(super) fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: 
         open_files: limits::OPEN_FILES,
         parked,
     }
+}
+
+pub(super) fn resident(pool: &Pool) -> Resident {
+    let role = pool.deployment.configuration.role.to_string();
+    Resident { account: pool.key.scope.account.clone(), role }
 }
 
 pub(super) fn log_target(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime) -> LogTarget {

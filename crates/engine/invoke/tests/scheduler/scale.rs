@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lambent_domain::Fault;
 use lambent_domain::fault::ThrottleReason;
-use lambent_ports::sandbox::HostMemory;
+use lambent_ports::sandbox::{HostMemory, ProcessorTime};
 
 use crate::function::{function, provisioned};
 use crate::world::{World, in_world, in_world_with, pass, settle};
@@ -300,6 +300,31 @@ async fn a_burst_from_nothing_to_a_thousand_loses_nothing_and_leaves_others_thei
                 runtime.answer();
             }
             other.answered().await;
+            for call in calls {
+                call.answered().await;
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn inits_that_wait_do_not_keep_others_waiting_while_processors_are_idle() {
+    in_world_with(
+        |options| options.starts_may_grow = true,
+        async |world| {
+            let calls: Vec<_> = (0..24).map(|_| world.invoke("f")).collect();
+            let mut created = Vec::new();
+            for quarter in 0..5 {
+                world.host.set_processor_time(ProcessorTime { idle: quarter * 90, total: quarter * 100 });
+                pass(Duration::from_millis(250)).await;
+                created.push(world.host.created());
+            }
+            // The first look has nothing to compare with.
+            assert_eq!(created, [3, 3, 6, 12, 24]);
+            for _ in 0..2 {
+                poll_and_answer(world).await;
+            }
             for call in calls {
                 call.answered().await;
             }

@@ -1,6 +1,7 @@
 //! A shard with everything around it. Time stands still until a test moves it.
 
 use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use lambent_ports::runtimes::{
     Command, ParkedUnless, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable,
 };
 use lambent_ports::sandbox::ParkedCount;
+use lambent_ports::service_door::{OpenDoor, Resident, ServiceDoor};
 use lambent_ports::store::{Change, ChangeListener};
 use lambent_sandbox_fake::FakeHost;
 use tokio::task::{JoinHandle, LocalSet};
@@ -53,6 +55,7 @@ pub async fn in_world_with<T>(set: impl FnOnce(&mut Options), test: impl AsyncFn
     let mut options = Options {
         account_concurrency: 1_000,
         concurrent_starts: 4,
+        starts_may_grow: false,
         memory_mb: None,
         memory_queue: 2,
         scaling_rate: 0,
@@ -73,6 +76,15 @@ pub async fn in_world_with<T>(set: impl FnOnce(&mut Options), test: impl AsyncFn
         .await
 }
 
+/// Nobody asks.
+struct NoServices;
+
+impl ServiceDoor for NoServices {
+    fn open(&self, _listener: OwnedFd, _resident: Resident) -> std::io::Result<OpenDoor> {
+        Ok(OpenDoor::new(|| {}))
+    }
+}
+
 impl World {
     fn new(options: Options) -> Self {
         let host = FakeHost::new().with("/runtime", lambent_sandbox_fake::FakeProcess::hang);
@@ -88,6 +100,7 @@ impl World {
             runtimes: Arc::new(OneRuntime),
             code: Arc::new(NoCode),
             front: Rc::clone(&front) as _,
+            door: Rc::new(NoServices),
             log: Arc::clone(&log),
             clock,
             random: Arc::new(Counter(AtomicU64::new(1))),

@@ -25,8 +25,8 @@ impl Operation for AddPermission {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "AWSAccountIds", name: "AWSAccountId", entry: None },
-        QueryName { member: "Actions", name: "ActionName", entry: None },
+        QueryName { member: "AWSAccountIds", name: "AWSAccountId", entry: None, flat: true },
+        QueryName { member: "Actions", name: "ActionName", entry: None, flat: true },
     ];
 }
 

@@ -25,9 +25,9 @@ impl Operation for ChangeMessageVisibilityBatch {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "Entries", name: "ChangeMessageVisibilityBatchRequestEntry", entry: None },
-        QueryName { member: "Failed", name: "BatchResultErrorEntry", entry: None },
-        QueryName { member: "Successful", name: "ChangeMessageVisibilityBatchResultEntry", entry: None },
+        QueryName { member: "Entries", name: "ChangeMessageVisibilityBatchRequestEntry", entry: None, flat: true },
+        QueryName { member: "Failed", name: "BatchResultErrorEntry", entry: None, flat: true },
+        QueryName { member: "Successful", name: "ChangeMessageVisibilityBatchResultEntry", entry: None, flat: true },
     ];
 }
 

@@ -25,8 +25,8 @@ impl Operation for CreateQueue {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")) },
-        QueryName { member: "tags", name: "Tag", entry: Some(("Key", "Value")) },
+        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "tags", name: "Tag", entry: Some(("Key", "Value")), flat: true },
     ];
 }
 

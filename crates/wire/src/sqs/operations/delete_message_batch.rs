@@ -25,9 +25,9 @@ impl Operation for DeleteMessageBatch {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "Entries", name: "DeleteMessageBatchRequestEntry", entry: None },
-        QueryName { member: "Failed", name: "BatchResultErrorEntry", entry: None },
-        QueryName { member: "Successful", name: "DeleteMessageBatchResultEntry", entry: None },
+        QueryName { member: "Entries", name: "DeleteMessageBatchRequestEntry", entry: None, flat: true },
+        QueryName { member: "Failed", name: "BatchResultErrorEntry", entry: None, flat: true },
+        QueryName { member: "Successful", name: "DeleteMessageBatchResultEntry", entry: None, flat: true },
     ];
 }
 

@@ -25,8 +25,8 @@ impl Operation for GetQueueAttributes {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "AttributeNames", name: "AttributeName", entry: None },
-        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")) },
+        QueryName { member: "AttributeNames", name: "AttributeName", entry: None, flat: true },
+        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")), flat: true },
     ];
 }
 

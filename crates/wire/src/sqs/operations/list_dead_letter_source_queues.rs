@@ -25,7 +25,7 @@ impl Operation for ListDeadLetterSourceQueues {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "queueUrls", name: "QueueUrl", entry: None },
+        QueryName { member: "queueUrls", name: "QueueUrl", entry: None, flat: true },
     ];
 }
 

@@ -25,7 +25,7 @@ impl Operation for ListMessageMoveTasks {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "Results", name: "ListMessageMoveTasksResultEntry", entry: None },
+        QueryName { member: "Results", name: "ListMessageMoveTasksResultEntry", entry: None, flat: true },
     ];
 }
 

@@ -25,7 +25,7 @@ impl Operation for ListQueueTags {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "Tags", name: "Tag", entry: Some(("Key", "Value")) },
+        QueryName { member: "Tags", name: "Tag", entry: Some(("Key", "Value")), flat: true },
     ];
 }
 

@@ -25,7 +25,7 @@ impl Operation for ListQueues {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "QueueUrls", name: "QueueUrl", entry: None },
+        QueryName { member: "QueueUrls", name: "QueueUrl", entry: None, flat: true },
     ];
 }
 

@@ -25,14 +25,14 @@ impl Operation for ReceiveMessage {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "AttributeNames", name: "AttributeName", entry: None },
-        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")) },
-        QueryName { member: "BinaryListValues", name: "BinaryListValue", entry: None },
-        QueryName { member: "MessageAttributeNames", name: "MessageAttributeName", entry: None },
-        QueryName { member: "MessageAttributes", name: "MessageAttribute", entry: Some(("Name", "Value")) },
-        QueryName { member: "MessageSystemAttributeNames", name: "MessageSystemAttributeName", entry: None },
-        QueryName { member: "Messages", name: "Message", entry: None },
-        QueryName { member: "StringListValues", name: "StringListValue", entry: None },
+        QueryName { member: "AttributeNames", name: "AttributeName", entry: None, flat: true },
+        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "BinaryListValues", name: "BinaryListValue", entry: None, flat: true },
+        QueryName { member: "MessageAttributeNames", name: "MessageAttributeName", entry: None, flat: true },
+        QueryName { member: "MessageAttributes", name: "MessageAttribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "MessageSystemAttributeNames", name: "MessageSystemAttributeName", entry: None, flat: true },
+        QueryName { member: "Messages", name: "Message", entry: None, flat: true },
+        QueryName { member: "StringListValues", name: "StringListValue", entry: None, flat: true },
     ];
 }
 

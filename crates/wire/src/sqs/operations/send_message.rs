@@ -25,10 +25,10 @@ impl Operation for SendMessage {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "BinaryListValues", name: "BinaryListValue", entry: None },
-        QueryName { member: "MessageAttributes", name: "MessageAttribute", entry: Some(("Name", "Value")) },
-        QueryName { member: "MessageSystemAttributes", name: "MessageSystemAttribute", entry: Some(("Name", "Value")) },
-        QueryName { member: "StringListValues", name: "StringListValue", entry: None },
+        QueryName { member: "BinaryListValues", name: "BinaryListValue", entry: None, flat: true },
+        QueryName { member: "MessageAttributes", name: "MessageAttribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "MessageSystemAttributes", name: "MessageSystemAttribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "StringListValues", name: "StringListValue", entry: None, flat: true },
     ];
 }
 

@@ -25,13 +25,13 @@ impl Operation for SendMessageBatch {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "BinaryListValues", name: "BinaryListValue", entry: None },
-        QueryName { member: "Entries", name: "SendMessageBatchRequestEntry", entry: None },
-        QueryName { member: "Failed", name: "BatchResultErrorEntry", entry: None },
-        QueryName { member: "MessageAttributes", name: "MessageAttribute", entry: Some(("Name", "Value")) },
-        QueryName { member: "MessageSystemAttributes", name: "MessageSystemAttribute", entry: Some(("Name", "Value")) },
-        QueryName { member: "StringListValues", name: "StringListValue", entry: None },
-        QueryName { member: "Successful", name: "SendMessageBatchResultEntry", entry: None },
+        QueryName { member: "BinaryListValues", name: "BinaryListValue", entry: None, flat: true },
+        QueryName { member: "Entries", name: "SendMessageBatchRequestEntry", entry: None, flat: true },
+        QueryName { member: "Failed", name: "BatchResultErrorEntry", entry: None, flat: true },
+        QueryName { member: "MessageAttributes", name: "MessageAttribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "MessageSystemAttributes", name: "MessageSystemAttribute", entry: Some(("Name", "Value")), flat: true },
+        QueryName { member: "StringListValues", name: "StringListValue", entry: None, flat: true },
+        QueryName { member: "Successful", name: "SendMessageBatchResultEntry", entry: None, flat: true },
     ];
 }
 

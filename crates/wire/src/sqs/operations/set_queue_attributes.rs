@@ -25,7 +25,7 @@ impl Operation for SetQueueAttributes {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")) },
+        QueryName { member: "Attributes", name: "Attribute", entry: Some(("Name", "Value")), flat: true },
     ];
 }
 

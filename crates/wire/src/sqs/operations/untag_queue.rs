@@ -25,7 +25,7 @@ impl Operation for UntagQueue {
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
     const QUERY: &'static [QueryName] = &[
-        QueryName { member: "TagKeys", name: "TagKey", entry: None },
+        QueryName { member: "TagKeys", name: "TagKey", entry: None, flat: true },
     ];
 }
 

@@ -24,6 +24,7 @@ impl Operation for AssumeRoleWithWebIdentity {
     const STATUS: u16 = 200;
     const INPUT: &'static [Binding] = &[];
     const OUTPUT: &'static [Binding] = &[];
+    const TIMES: &'static [&'static str] = &["Expiration"];
 }
 
 structure! {
