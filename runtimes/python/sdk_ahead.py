@@ -28,12 +28,12 @@ PACKAGES = {
 #: Imported in this order: each is a step of some milliseconds, and a function waits for no more than one.
 STEPS = (
     "typing inspect dataclasses ssl email.parser http.client hmac secrets ipaddress queue urllib.request gzip tempfile mimetypes"
-    " xml.etree.ElementTree logging.config configparser getpass subprocess multiprocessing multiprocessing.managers"
+    " xml.etree.ElementTree configparser getpass subprocess multiprocessing multiprocessing.managers"
     " six calendar dateutil.tz dateutil.parser urllib3 jmespath.lexer jmespath"
     " botocore.compat botocore.exceptions botocore.httpchecksum botocore.httpsession botocore.utils botocore.model"
     " botocore.loaders botocore.hooks botocore.awsrequest botocore.auth botocore.credentials botocore.tokens botocore.parsers"
     " botocore.serialize botocore.endpoint botocore.regions botocore.args botocore.client botocore.handlers botocore.session"
-    " s3transfer.manager boto3.session boto3 boto3.s3.inject"
+    " s3transfer.manager boto3.session boto3"
 ).split()
 #: What a client of any service asks a loader for.
 DATA = "endpoints partitions sdk-default-configuration _retry".split()

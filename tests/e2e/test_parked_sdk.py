@@ -176,6 +176,7 @@ def handler(event, context):
                for name, one in logging.root.manager.loggerDict.items() if isinstance(one, logging.Logger) and not name.startswith("concurrent")}
     names = [vars(__import__("botocore.session").session)[name].__qualname__ for name in ("get_session", "create_loader")]
     seen = {"before": BEFORE, "loaded": loaded, "files": files, "loggers": loggers, "names": names,
+            "modules": sorted(name for name in sys.modules if name.split(".")[0] in loaded),
             "filters": [repr(entry) for entry in warnings.filters], "finders": [type(one).__name__ for one in sys.meta_path]}
     return {"seen": seen, "took": TOOK}
 """
