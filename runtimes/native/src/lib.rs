@@ -50,7 +50,15 @@ impl Runtime {
         let address = std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(|_| {
             io::Error::other("AWS_LAMBDA_RUNTIME_API is not set: this is no Lambda environment")
         })?;
-        Ok(Runtime { connection: Connection::open(&address)? })
+        Self::connect_to(&address)
+    }
+
+    /// To an address of the form of `AWS_LAMBDA_RUNTIME_API`: for tests.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub fn connect_to(address: &str) -> io::Result<Self> {
+        Ok(Runtime { connection: Connection::open(address)? })
     }
 
     /// Tells the platform that there will be no events. The process should exit then.
