@@ -98,13 +98,13 @@ fn the_next_poll_comes_with_the_response_before_that_has_been_accepted() {
 #[test]
 fn an_error_and_a_panic_are_their_invocations_and_no_more() {
     let (mut platform, _client) = Platform::start(|event, _| match event {
-        b"error" => Ok(std::str::from_utf8(b"\xff")?.into()),
+        b"error" => Ok(vec![std::str::from_utf8(event)?.parse()?]),
         b"own" => Err(Failure::new("My\u{e4}Kind", "said \"so\"")),
         b"panic" => panic!("at {}", event.len()),
         _ => Ok(b"fine".to_vec()),
     });
     let expected = [
-        ("error", Some("Utf8Error"), "\"errorType\":\"Utf8Error\""),
+        ("error", Some("ParseIntError"), "\"errorType\":\"ParseIntError\""),
         (
             "own",
             Some("My?Kind"),
