@@ -25,3 +25,4 @@ pub mod signatures;
 pub mod store;
 #[cfg(feature = "suites")]
 pub mod suites;
+pub mod topic_store;

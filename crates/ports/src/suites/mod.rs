@@ -8,3 +8,4 @@ pub mod metric_store;
 pub mod queue;
 pub mod sandbox;
 pub mod store;
+pub mod topic_store;
