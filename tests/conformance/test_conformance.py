@@ -141,14 +141,16 @@ def unknown_members(shape, value, at):
 
 
 def test_cases_write_members_that_the_model_has():
-    client = Clients.session.client("lambda", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-    operations = client.meta.method_to_api_mapping
+    keys = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    services = {step.get("service", "lambda") for case in CASES for step in case.get("setup", []) + case["steps"]}
+    clients = {service: Clients.session.client(service, **keys) for service in services}
     unknown = []
     for case in CASES:
         for index, step in enumerate(case.get("setup", []) + case["steps"], 1):
             if "call" not in step:
                 continue
-            model = client.meta.service_model.operation_model(operations[step["call"]])
+            meta = clients[step.get("service", "lambda")].meta
+            model = meta.service_model.operation_model(meta.method_to_api_mapping[step["call"]])
             at = "%s, step %d" % (case["id"], index)
             unknown += unknown_members(model.input_shape, step.get("args", {}), at + " args")
             for expected in filter(None, [step.get("expect"), step.get("or")]):

@@ -15,6 +15,7 @@ pub(crate) fn markdown() -> String {
         ("Lambda", lambda),
         ("CloudWatch", lambent_cloudwatch::REGISTRY.coverage()),
         ("CloudWatch Logs", lambent_logs::REGISTRY.coverage()),
+        ("SNS", lambent_sns::REGISTRY.coverage()),
         ("SQS", lambent_sqs::REGISTRY.coverage()),
         ("STS", lambent_sts::REGISTRY.coverage()),
     ];

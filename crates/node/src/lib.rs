@@ -13,5 +13,6 @@ mod own_service;
 mod polling;
 mod server;
 mod shard_thread;
+mod topics;
 
 pub use lambent_sandbox_linux::launcher_main;

@@ -34,6 +34,7 @@ use lambent_queue_sqlite::SqliteQueue;
 use lambent_runtimes::Catalog;
 use lambent_s3_source::S3Source;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
+use lambent_sns_sqlite::SnsSqlite;
 use lambent_sqs::{Sqs, SqsService};
 use lambent_sqs_sqlite::SqsSqlite;
 use lambent_store_sqlite::{DataDirLock, SqliteStore};
@@ -51,6 +52,7 @@ use crate::own_client::OwnClient;
 use crate::own_service::OwnService;
 use crate::polling;
 use crate::shard_thread::{self, MakeParts, ShardSetup};
+use crate::topics;
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -74,6 +76,7 @@ pub(crate) struct Opened {
     logs: Arc<LogsSqlite>,
     messages: Arc<SqsSqlite>,
     pub(crate) metrics: Arc<MetricsSqlite>,
+    pub(crate) topics: Arc<SnsSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     scope: Scope,
@@ -158,6 +161,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
         messages: SqsSqlite::open(dir)?,
         metrics: MetricsSqlite::open(dir, measuring::store_options(options))?,
+        topics: SnsSqlite::open(dir)?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
         runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
         clock,
@@ -206,6 +210,7 @@ async fn start(
         Arc::new(ControlService(control)),
         Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
+        Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
         Arc::new(SqsService(queues(opened, stop.clone()))),
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),

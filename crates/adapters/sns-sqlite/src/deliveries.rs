@@ -183,10 +183,8 @@ pub(crate) fn next_due_ms(db: &Connection, lane: &Lane, running: &[u64]) -> Resu
 }
 
 pub(crate) fn settle(db: &Connection, delivery: u64, now_ms: u64) -> Result<()> {
-    let mut query = prepare(
-        db,
-        "DELETE FROM deliveries WHERE id = ?1 RETURNING topic, subscription, message, lane",
-    )?;
+    let mut query =
+        prepare(db, "DELETE FROM deliveries WHERE id = ?1 RETURNING topic, subscription, message, lane")?;
     let read = |row: &rusqlite::Row<'_>| {
         Ok((
             row.get::<_, i64>(0)?,

@@ -213,7 +213,10 @@ impl TopicStore for SnsSqlite {
         Ok(self.show_subscription(added, true))
     }
 
-    async fn replace_subscription(&self, subscription: SubscriptionRecord) -> Result<Arc<SubscriptionRecord>> {
+    async fn replace_subscription(
+        &self,
+        subscription: SubscriptionRecord,
+    ) -> Result<Arc<SubscriptionRecord>> {
         let changed = self.write(move |db| subscriptions::replace(db, &subscription)).await?;
         Ok(self.show_subscription(changed, false))
     }

@@ -78,11 +78,7 @@ pub(crate) fn delete(db: &Connection, id: TopicId) -> Result<()> {
     }
     execute(db, "DELETE FROM subscriptions WHERE topic = ?1", [id])?;
     execute(db, "DELETE FROM duplicates WHERE topic = ?1", [id])?;
-    execute(
-        db,
-        "DELETE FROM messages WHERE id IN (SELECT message FROM deliveries WHERE topic = ?1)",
-        [id],
-    )?;
+    execute(db, "DELETE FROM messages WHERE id IN (SELECT message FROM deliveries WHERE topic = ?1)", [id])?;
     execute(db, "DELETE FROM deliveries WHERE topic = ?1", [id])?;
     Ok(())
 }

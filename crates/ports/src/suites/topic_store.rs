@@ -12,10 +12,7 @@ use crate::topic_store::{
 };
 
 fn scope() -> Scope {
-    Scope {
-        account: AccountId::parse("123456789012").unwrap(),
-        region: Region::parse("us-east-1").unwrap(),
-    }
+    Scope { account: AccountId::parse("123456789012").unwrap(), region: Region::parse("us-east-1").unwrap() }
 }
 
 /// Makes a topic.
