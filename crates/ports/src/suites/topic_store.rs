@@ -76,7 +76,7 @@ async fn topics_have_names_and_revisions(store: &dyn TopicStore) {
     assert!(changed.revision > made.revision);
     assert_eq!(store.replace_topic((*made).clone()).await, Err(TopicStoreError::Changed));
     let other = topic(store, "other").await;
-    assert_eq!(store.topics(&scope(), "named"), [other.clone()]);
+    assert_eq!(store.topics(&scope(), "named"), std::slice::from_ref(&other));
     store.delete_topic(other.id).await.unwrap();
     assert_eq!(store.delete_topic(other.id).await, Err(TopicStoreError::TopicGone));
     assert_eq!(store.topic(&scope(), "other"), None);
@@ -89,7 +89,7 @@ async fn an_endpoint_has_one_subscription(store: &dyn TopicStore) {
     let twice = SubscriptionRecord { id: "b".into(), ..subscription(id, "a") };
     let known = Err(TopicStoreError::SubscriptionExists(added.clone()));
     assert_eq!(store.subscribe(twice, None, 1).await, known);
-    assert_eq!(store.subscriptions(id), [added.clone()]);
+    assert_eq!(store.subscriptions(id), std::slice::from_ref(&added));
     let confirmation = Confirmation::Pending { token: "t".into() };
     let changed = SubscriptionRecord { confirmation, ..(*added).clone() };
     let changed = store.replace_subscription(changed).await.unwrap();
