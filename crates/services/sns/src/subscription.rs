@@ -102,7 +102,7 @@ pub(crate) fn set(
 pub(crate) fn check_filter(subscription: &SubscriptionRecord) -> Result<(), String> {
     match policy(subscription) {
         Some(policy) => {
-            filter::check(&policy, scope(subscription)).map_err(|reason| format!("FilterPolicy: {reason}"))
+            filter::check(policy, scope(subscription)).map_err(|reason| format!("FilterPolicy: {reason}"))
         }
         None => Ok(()),
     }
