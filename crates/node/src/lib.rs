@@ -14,5 +14,6 @@ mod polling;
 mod scheduling;
 mod server;
 mod shard_thread;
+mod topics;
 
 pub use lambent_sandbox_linux::launcher_main;

@@ -35,6 +35,7 @@ use lambent_queue_sqlite::SqliteQueue;
 use lambent_runtimes::Catalog;
 use lambent_s3_source::S3Source;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
+use lambent_sns_sqlite::SnsSqlite;
 use lambent_sqs::{Sqs, SqsService};
 use lambent_sqs_sqlite::SqsSqlite;
 use lambent_store_sqlite::{DataDirLock, SqliteStore};
@@ -53,6 +54,7 @@ use crate::own_service::OwnService;
 use crate::polling;
 use crate::scheduling;
 use crate::shard_thread::{self, MakeParts, ShardSetup};
+use crate::topics;
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -78,6 +80,7 @@ pub(crate) struct Opened {
     pub(crate) metrics: Arc<MetricsSqlite>,
     pub(crate) events: Arc<OutboxSqlite>,
     pub(crate) schedules: Arc<OutboxSqlite>,
+    pub(crate) topics: Arc<SnsSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     scope: Scope,
@@ -164,6 +167,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         metrics: MetricsSqlite::open(dir, measuring::store_options(options))?,
         events: OutboxSqlite::open(dir, "events")?,
         schedules: OutboxSqlite::open(dir, "scheduler")?,
+        topics: SnsSqlite::open(dir)?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
         runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
         clock,
@@ -211,6 +215,7 @@ async fn start(
         Arc::new(ControlService(control)),
         Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
+        Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
         Arc::new(SqsService(queues(opened, stop.clone()))),
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),

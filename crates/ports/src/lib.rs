@@ -8,6 +8,7 @@ pub mod blob;
 pub mod code;
 pub mod code_source;
 pub mod event_sources;
+pub mod http_post;
 pub mod invoke;
 pub mod log_store;
 pub mod logs;
@@ -26,3 +27,4 @@ pub mod signatures;
 pub mod store;
 #[cfg(feature = "suites")]
 pub mod suites;
+pub mod topic_store;

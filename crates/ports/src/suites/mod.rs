@@ -9,3 +9,4 @@ pub mod outbox;
 pub mod queue;
 pub mod sandbox;
 pub mod store;
+pub mod topic_store;
