@@ -130,6 +130,9 @@ def fresh(server, _):
     names = ["fresh-%d" % number for number in range(functions)]
     for name in names:
         create(connection, name, "python3.12", "app.handler", ECHO)
+    # From then on it is known what each of them holds.
+    for name in names:
+        connection.send(connection.request("POST", path(name), b"{}"))
     stop, failed, done = time.perf_counter() + seconds, [], []
 
     def ask(offset):
@@ -229,7 +232,7 @@ def idle(server, _):
     create(connection, "idle", "python3.12", "app.handler", CLOCK)
     time.sleep(2)
     before = proportional_mb(descendants(server.process.pid))
-    all_at_once(server, "idle", 200, {"s": 15})
+    all_at_once(server, "idle", 200, {"s": 9})
     time.sleep(5)
     pids = descendants(server.process.pid)
     environments = figures(server)["lambent_environments"]
