@@ -196,7 +196,6 @@ async fn start(
     let meter = Arc::clone(&collector) as Arc<dyn Meter>;
     let sqs = queues(opened, Arc::clone(&meter), stop.clone());
     let logs = logs(opened, &meter);
-    tokio::spawn(expire(Arc::clone(&opened.logs)));
     let cloudwatch = measuring::start(opened, collector, Arc::clone(&sqs));
     let page = MetricsPage {
         invoke: Arc::clone(&metrics),
@@ -246,6 +245,7 @@ async fn start(
 }
 
 fn logs(opened: &Opened, meter: &Arc<dyn Meter>) -> Arc<Logs> {
+    tokio::spawn(expire(Arc::clone(&opened.logs)));
     let store = Arc::clone(&opened.logs) as Arc<dyn LogStore>;
     Logs::new(store, Arc::clone(&opened.clock), Arc::clone(meter))
 }
