@@ -28,6 +28,7 @@ use lambent_ports::code_source::CodeSource;
 use lambent_ports::log_store::LogStore;
 use lambent_ports::logs::LogSink;
 use lambent_ports::message_store::MessageStore;
+use lambent_ports::meter::Meter;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::ParkedCount;
 use lambent_ports::store::{ChangeListener, Limits, Store};
@@ -201,8 +202,11 @@ async fn start(
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
     let control = control(options, opened, &links, &board, &mappings)?;
     control.resume().await;
-    let logs = logs(opened);
-    let cloudwatch = measuring::start(opened, Arc::new(Collector::default()));
+    let collector = Arc::new(Collector::default());
+    let meter = Arc::clone(&collector) as Arc<dyn Meter>;
+    let sqs = queues(opened, Arc::clone(&meter), stop.clone());
+    let logs = logs(opened, &meter);
+    let cloudwatch = measuring::start(opened, collector, Arc::clone(&sqs));
     let page = MetricsPage {
         invoke: Arc::clone(&metrics),
         delivery: Arc::clone(&delivery_metrics),
@@ -216,7 +220,7 @@ async fn start(
         Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
         Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
-        Arc::new(SqsService(queues(opened, stop.clone()))),
+        Arc::new(SqsService(sqs)),
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),
     ];
@@ -224,15 +228,22 @@ async fn start(
     client.connect(services.clone());
     let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
     let (invoke, arrivals) = bridge();
-    let (events, delivered) =
-        delivering::start(options, opened, Arc::new(invoke), client, delivery_metrics, stop.clone());
+    let (events, delivered) = delivering::start(
+        options,
+        opened,
+        Arc::new(invoke),
+        client,
+        delivery_metrics,
+        Arc::clone(&meter),
+        stop.clone(),
+    );
     let polled = polling::start(mappings, stop.clone());
     let shard = shard_thread::start(ShardSetup {
         listener,
         arrivals,
         own_invokes,
         events,
-        make_parts: shard_parts(options, opened, table, board, metrics, Arc::clone(&log)),
+        make_parts: shard_parts(options, opened, table, board, metrics, meter, Arc::clone(&log)),
         services,
         control: tokio::runtime::Handle::current(),
         lambda_fault: lambda_fault::to_response,
@@ -243,6 +254,12 @@ async fn start(
         grace: Duration::from_secs(options.grace_s),
     })?;
     Ok(Running { shard, log, cloudwatch })
+}
+
+fn logs(opened: &Opened, meter: &Arc<dyn Meter>) -> Arc<Logs> {
+    tokio::spawn(expire(Arc::clone(&opened.logs)));
+    let store = Arc::clone(&opened.logs) as Arc<dyn LogStore>;
+    Logs::new(store, Arc::clone(&opened.clock), Arc::clone(meter))
 }
 
 fn own_service(opened: &Opened, links: Arc<CodeLinks>, metrics: MetricsPage) -> OwnService {
@@ -280,6 +297,7 @@ fn shard_parts(
     table: Arc<FunctionTable>,
     board: Arc<ProvisionedBoard>,
     metrics: Arc<InvokeMetrics>,
+    meter: Arc<dyn Meter>,
     log: Arc<LogPipeline>,
 ) -> MakeParts {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -314,6 +332,7 @@ fn shard_parts(
         clock,
         random,
         metrics,
+        meter,
         board,
         options: settings,
     })
@@ -341,9 +360,9 @@ fn remotes(options: &ServeOptions, opened: &Opened) -> anyhow::Result<Vec<(&'sta
     options.services.remotes()?.into_iter().map(client).collect()
 }
 
-fn queues(opened: &Opened, stop: watch::Receiver<bool>) -> Arc<Sqs> {
+fn queues(opened: &Opened, meter: Arc<dyn Meter>, stop: watch::Receiver<bool>) -> Arc<Sqs> {
     let store = Arc::clone(&opened.messages) as Arc<dyn MessageStore>;
-    let sqs = Sqs::new(store, Arc::clone(&opened.clock), Arc::clone(&opened.random), stop);
+    let sqs = Sqs::new(store, Arc::clone(&opened.clock), Arc::clone(&opened.random), meter, stop);
     tokio::spawn(sweep(Arc::clone(&sqs)));
     sqs
 }
