@@ -338,11 +338,6 @@ fn shard_parts(
     })
 }
 
-fn logs(opened: &Opened) -> Arc<Logs> {
-    tokio::spawn(expire(Arc::clone(&opened.logs)));
-    Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock))
-}
-
 async fn expire(logs: Arc<LogsSqlite>) {
     loop {
         tokio::time::sleep(EXPIRE_EVERY).await;
