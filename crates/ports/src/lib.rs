@@ -14,6 +14,7 @@ pub mod logs;
 pub mod message_store;
 pub mod meter;
 pub mod metric_store;
+pub mod object_store;
 pub mod outbound;
 pub mod presence;
 pub mod queue;
