@@ -53,6 +53,7 @@ fuzz: ## Look for inputs that break a parser, FUZZ_SECONDS for each (nightly)
 
 bench: tools ## Times of invokes and starts, beside the floors
 	$(CARGO) build --release --package lambent
+	$(CARGO) rustc --release --package lambent-function --example echo -- -C target-feature=+crt-static
 	target/release/lambent runtime install python3.12 nodejs20.x provided.al2023
 	$(PYTHON) benches/bench.py target/release/lambent
 	$(PYTHON) benches/scale.py target/release/lambent
@@ -60,6 +61,7 @@ bench: tools ## Times of invokes and starts, beside the floors
 	$(PYTHON) benches/events.py target/release/lambent
 	$(PYTHON) benches/queues.py target/release/lambent
 	$(PYTHON) benches/objects.py target/release/lambent
+	$(PYTHON) benches/rules.py target/release/lambent
 
 fmt: ## Format the code
 	$(CARGO) fmt

@@ -132,6 +132,11 @@ def echo_floor():
         server.wait()
 
 
+def echo(binary):
+    """The example of the runtime client in Rust, linked statically; built with the server."""
+    return (pathlib.Path(binary).parent / "examples/echo").read_bytes()
+
+
 def package(name, text, mode=0o644):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -235,16 +240,17 @@ def main():
             code = package("app.py", "def handler(event, context):\n    return event\n")
             create(connection, "python", "python3.12", "app.handler", code)
             warm(connection, "python", "p50 <= 0.3, p99 <= 2")
-            native = HERE / "native.c"
-            compiled = os.path.join(directory, "bootstrap")
-            subprocess.run(["cc", "-O2", "-static", "-o", compiled, str(native)], check=True)
-            bootstrap = package("bootstrap", pathlib.Path(compiled).read_bytes(), 0o755)
+            bootstrap = package("bootstrap", echo(binary), 0o755)
             create(connection, "native", "provided.al2023", "any", bootstrap)
             warm(connection, "native", "p50 <= 0.2")
             cold(connection, "native", "provided.al2023", "any", bootstrap, "p50 <= 10")
             before = parked_starts(server)
             cold(connection, "python, parked", "python3.12", "app.handler", code, "p50 <= 3")
             print("%-46s %9d of %d" % ("  of them from a parked interpreter", parked_starts(server) - before, COLD), flush=True)
+            imported = package("app.py", "import boto3\ndef handler(event, context):\n    return event\n")
+            cold(connection, "boto3, imported", "python3.12", "app.handler", imported, "p50 <= 3.5")
+            made = package("app.py", "import boto3\nboto3.client('s3')\ndef handler(event, context):\n    return event\n")
+            cold(connection, "boto3 client, made at import", "python3.12", "app.handler", made, "p50 <= 18")
         finally:
             server.stop()
         server = Server(binary, directory, "--parked-max", "0")

@@ -14,11 +14,11 @@ import tempfile
 import threading
 import time
 
-from bench import HERE, Connection, Server
+from bench import HERE, Connection, Server, create, package
 from control import load, row
 from events import sync_floor
 
-CONNECTIONS, SENDS, ROUNDS, BACKLOG = 16, 60_000, 20_000, 1_000_000
+CONNECTIONS, SENDS, ROUNDS, BACKLOG, MAPPED = 16, 60_000, 20_000, 1_000_000, 1_000
 
 
 def head(operation, length):
@@ -52,6 +52,33 @@ def fill(server, url, count):
     entries = [{"Id": str(number), "MessageBody": "x" * 100} for number in range(10)]
     for _ in range(count // 10):
         call(connection, "SendMessageBatch", QueueUrl=url, Entries=entries)
+
+
+def mapped(server, directory, count):
+    """From before a message is sent until its warm function has run and the message is deleted, seen by asking again and again."""
+    connection, watching = Connection(*server.address), Connection(*server.address)
+    compiled = os.path.join(directory, "bootstrap")
+    subprocess.run(["cc", "-O2", "-static", "-o", compiled, str(HERE / "native.c")], check=True)
+    create(connection, "mapped", "provided.al2023", "any", package("bootstrap", pathlib.Path(compiled).read_bytes(), 0o755))
+    url = call(connection, "CreateQueue", QueueName="mapped")["QueueUrl"]
+    arn = call(connection, "GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    mapping = connection.call("POST", "/2015-03-31/event-source-mappings", {"EventSourceArn": arn, "FunctionName": "mapped"})
+    while connection.call("GET", "/2015-03-31/event-source-mappings/" + mapping["UUID"])["State"] != "Enabled":
+        time.sleep(0.002)
+
+    def deleted():
+        page = watching.send(watching.request("GET", "/_lambent/metrics"))[1].decode()
+        return int(page.split("\nlambent_mapping_events_deleted_total ")[1].split()[0])
+
+    latencies = []
+    for number in range(count + 20):
+        began = time.perf_counter()
+        call(connection, "SendMessage", QueueUrl=url, MessageBody="x" * 200)
+        while deleted() <= number:
+            pass
+        if number >= 20:
+            latencies.append((time.perf_counter() - began) * 1000)
+    return latencies
 
 
 def together(target, *arguments):
@@ -94,6 +121,8 @@ def main():
             seconds = together(fill, server, url, BACKLOG // CONNECTIONS)
             print("%-46s %9.0f/s" % ("sent in batches of ten", BACKLOG / seconds), flush=True)
             print("%-46s %9.1f MB %26s" % ("memory for a backlog of %d" % BACKLOG, server.memory_mb() - small, "<= 100 MB"), flush=True)
+            latencies = mapped(server, directory, MAPPED)
+            row("sent, received, function called, deleted", (len(latencies) / sum(latencies) * 1000, *quantiles(latencies)), "p50 <= 10 ms")
             # An idle connection has been closed meanwhile.
             connection, latencies = Connection(*server.address), []
             for _ in range(1_000):

@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.request
 
-from bench import HERE, Connection, Server, create, interpreter, package, row, timed
+from bench import HERE, Connection, Server, create, echo, interpreter, package, row, timed
 from control import load
 
 ECHO = package("app.py", "def handler(event, context):\n    return event\n")
@@ -61,17 +61,15 @@ def all_at_once(server, function, count, event):
     return began, answers
 
 
-def native(connection, directory):
-    compiled = os.path.join(directory, "bootstrap")
-    subprocess.run(["cc", "-O2", "-static", "-o", compiled, str(HERE / "native.c")], check=True)
-    create(connection, "native", "provided.al2023", "any", package("bootstrap", pathlib.Path(compiled).read_bytes(), 0o755))
+def native(connection):
+    create(connection, "native", "provided.al2023", "any", package("bootstrap", echo(sys.argv[1]), 0o755))
 
 
 def warm(server, directory):
     tool = os.path.join(directory, "load")
     subprocess.run(["rustc", "--edition", "2024", "-O", "-o", tool, str(HERE / "load.rs")], check=True)
     connection, address = Connection(*server.address), "%s:%d" % server.address
-    native(connection, directory)
+    native(connection)
     create(connection, "python", "python3.12", "app.handler", ECHO)
     functions = [("native", ">= 25000/s"), ("python", ">= 15000/s")]
     try:
@@ -132,6 +130,9 @@ def fresh(server, _):
     names = ["fresh-%d" % number for number in range(functions)]
     for name in names:
         create(connection, name, "python3.12", "app.handler", ECHO)
+    # From then on it is known what each of them holds.
+    for name in names:
+        connection.send(connection.request("POST", path(name), b"{}"))
     stop, failed, done = time.perf_counter() + seconds, [], []
 
     def ask(offset):
@@ -231,7 +232,7 @@ def idle(server, _):
     create(connection, "idle", "python3.12", "app.handler", CLOCK)
     time.sleep(2)
     before = proportional_mb(descendants(server.process.pid))
-    all_at_once(server, "idle", 200, {"s": 15})
+    all_at_once(server, "idle", 200, {"s": 9})
     time.sleep(5)
     pids = descendants(server.process.pid)
     environments = figures(server)["lambent_environments"]

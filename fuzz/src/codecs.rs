@@ -11,7 +11,7 @@ use lambent_kit::smithy::http_binding::Request;
 use lambent_kit::smithy::{
     Check, Location, Members, Operation, OperationVisitor, Path, Protocol, Refused, Structure, cbor,
 };
-use lambent_wire::{cloudwatch, lambda, logs, sqs, sts};
+use lambent_wire::{cloudwatch, events, lambda, logs, scheduler, sqs, sts};
 use serde_json::Value;
 
 /// Decodes, and what was decoded survives being written and read again. Answers can be written from anything that
@@ -50,6 +50,10 @@ fn probes() -> &'static [(String, Probe)] {
         cloudwatch::operations::visit(&mut probes);
         probes.service = "lambda";
         lambda::operations::visit(&mut probes);
+        probes.service = "events";
+        events::operations::visit(&mut probes);
+        probes.service = "scheduler";
+        scheduler::operations::visit(&mut probes);
         probes.service = "logs";
         logs::operations::visit(&mut probes);
         probes.service = "sqs";

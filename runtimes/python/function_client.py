@@ -306,8 +306,10 @@ class StandardFirst:
         " urllib uuid warnings weakref".split()
     )
 
-    def __init__(self, runtime):
+    def __init__(self, runtime, sdk=None):
         self.runtime = runtime
+        #: Imported ahead, out of sight.
+        self.sdk = sdk
         library = os.path.dirname(os.__file__)
         self.standard = [library, library + "/lib-dynload"]
 
@@ -315,7 +317,7 @@ class StandardFirst:
         if name == "function_logging":
             return FIND(name, [OWN])
         if name not in self.NAMES:
-            return None
+            return self.sdk and self.sdk.find_spec(name)
         spec = FIND(name, self.standard)
         if name == "logging" and spec:
             self.set_up_after(spec.loader)
@@ -490,13 +492,16 @@ def main():
     if waiting:
         import parking
 
-        api, ahead = parking.wait(int(waiting), client)
+        api, ahead, sdk = parking.wait(int(waiting), client)
     else:
+        sdk = None
         api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     runtime = Runtime(api)
     # Before anything can be imported from elsewhere: a layer's `.pth` files may do so.
-    first = StandardFirst(runtime)
+    first = StandardFirst(runtime, sdk)
     sys.meta_path.insert(0, first)
+    if sdk:
+        sdk.attach()
     if waiting:
         sys.modules["function_logging"].set_up(runtime)
     set_search_path()

@@ -26,28 +26,31 @@ def handler(event, context):
 
 
 def wait(fd, client):
-    """Returns the connection to the Runtime API and the names that were imported ahead, as soon as this process is a
-    function's; its directory and environment are that function's then."""
+    """Returns the connection to the Runtime API, the names that were imported ahead, and the SDK if it was, as soon as this
+    process is a function's; its directory and environment are that function's then."""
     before = set(sys.modules)
     api = client.RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     for name in PRELOADED:
         __import__(name)
     __import__("function_logging")
+    __import__("sdk_ahead")
     rehearse(client)
     # The working directory's finder, as long as it was another one's.
     sys.path_importer_cache.pop(os.getcwd(), None)
-    ahead = {name.partition(".")[0] for name in sys.modules} - before
     import gc
 
     gc.collect()
     os.write(fd, b"r")
+    sdk = sys.modules["sdk_ahead"].warm(fd, client.StandardFirst.NAMES)
+    ahead = {name.partition(".")[0] for name in sys.modules} - before
     message = b"".join(iter(lambda: os.read(fd, 1 << 16), b""))
     if not message:
         os._exit(0)
     os.close(fd)
     become(client.loads(message))
-    sys.modules.pop(__name__, None)
-    return api, ahead
+    for name in (__name__, "sdk_ahead"):
+        del sys.modules[name]
+    return api, ahead, sdk
 
 
 def rehearse(client):

@@ -1,4 +1,4 @@
-"""Lambda's control plane answers as AWS's does: cases/*.json against the real binary, one test a case.
+"""The control planes answer as AWS's do: cases/*.json against the real binary, one test a case.
 
 A case that pending.txt lists must fail; when it passes, its line has to go.
 """
@@ -141,13 +141,16 @@ def unknown_members(shape, value, at):
 
 
 def test_cases_write_members_that_the_model_has():
-    client = Clients.session.client("lambda", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-    operations = client.meta.method_to_api_mapping
-    unknown = []
+    clients, unknown = {}, []
     for case in CASES:
         for index, step in enumerate(case.get("setup", []) + case["steps"], 1):
             if "call" not in step:
                 continue
+            service = step.get("service", "lambda")
+            if service not in clients:
+                clients[service] = Clients.session.client(service, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+            client = clients[service]
+            operations = client.meta.method_to_api_mapping
             model = client.meta.service_model.operation_model(operations[step["call"]])
             at = "%s, step %d" % (case["id"], index)
             unknown += unknown_members(model.input_shape, step.get("args", {}), at + " args")

@@ -323,3 +323,124 @@ def test_the_javascript_sdk_speaks_to_metrics_in_both_its_protocols(server, prot
     assert (point["Sum"], point["SampleCount"], point["Unit"], point["ExtendedStatistics"]) == (4.5, 3, "Count", {"p50": 1})
     assert found["error"][1].startswith("The parameter Period must be a value in the set")
     assert found["error"][0] in ("InvalidParameterValueException", "InvalidParameterValue")
+
+
+FAILING = """
+def handler(event, context):
+    if event.get("fail"):
+        raise ValueError("told to")
+    return "done"
+"""
+
+
+def totals(cloudwatch, namespace, period=1200):
+    """Name and dimension values of every metric, with the sum of its values."""
+    found = {}
+    for page in cloudwatch.get_paginator("list_metrics").paginate(Namespace=namespace):
+        for metric in page["Metrics"]:
+            values = " ".join(one["Value"] for one in metric["Dimensions"])
+            point = statistics(cloudwatch, namespace, metric["MetricName"], period, Dimensions=metric["Dimensions"])
+            found[metric["MetricName"], values] = point
+    return found
+
+
+def test_functions_tell_what_aws_lambda_tells(own_server):
+    server = own_server
+    server.options = ("--async-retry-base-ms", "50")
+    server.start()
+    server.create("f", FAILING)
+    version = server.lambda_.publish_version(FunctionName="f")["Version"]
+    server.lambda_.create_alias(FunctionName="f", Name="live", FunctionVersion=version)
+    server.invoke("f")
+    server.invoke("f", {"fail": True})
+    server.invoke("f", Qualifier="live")
+    server.lambda_.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
+    with pytest.raises(server.lambda_.exceptions.TooManyRequestsException):
+        server.invoke("f")
+    server.lambda_.delete_function_concurrency(FunctionName="f")
+    cloudwatch = server.client("cloudwatch")
+    found = totals(cloudwatch, "AWS/Lambda")
+    assert found["Invocations", ""]["Sum"] == found["Invocations", "f"]["Sum"] == 3
+    assert found["Invocations", "f f"]["Sum"] == 2 and found["Invocations", "f f:live"]["Sum"] == 1
+    assert found["Errors", "f"]["Sum"] == 1 and found["Errors", "f"]["Average"] == pytest.approx(1 / 3)
+    assert found["Throttles", "f"]["Sum"] == 1 and found["Errors", "f f:live"]["Sum"] == 0
+    duration = found["Duration", "f"]
+    assert duration["SampleCount"] == 3 and duration["Unit"] == "Milliseconds" and 0 < duration["Minimum"] <= duration["Maximum"]
+    assert found["ConcurrentExecutions", "f"]["Maximum"] == 1 == found["UnreservedConcurrentExecutions", ""]["Maximum"]
+    # An event that fails each of its three attempts.
+    server.lambda_.invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps({"fail": True}))
+    wait_for(lambda: ("AsyncEventsDropped", "f") in totals(cloudwatch, "AWS/Lambda"), "the event is dropped")
+    found = totals(cloudwatch, "AWS/Lambda")
+    assert found["AsyncEventsReceived", "f"]["Sum"] == 1 == found["AsyncEventsDropped", "f"]["Sum"]
+    assert found["AsyncEventAge", "f"]["SampleCount"] == 3 and found["AsyncEventAge", "f"]["Unit"] == "Milliseconds"
+    assert found["Invocations", "f"]["Sum"] == 6 and found["Errors", "f"]["Sum"] == 4
+    # What was gathered and not yet written is written when the server is told to stop.
+    assert server.stop() == 0
+    server.start()
+    assert totals(server.client("cloudwatch"), "AWS/Lambda")["Invocations", "f"]["Sum"] == 6
+
+
+def test_queues_tell_what_aws_sqs_tells(server):
+    sqs, cloudwatch = server.client("sqs"), server.client("cloudwatch")
+    url = sqs.create_queue(QueueName="measured")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="four")
+    sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": str(n), "MessageBody": "x" * 10, "DelaySeconds": 900 * (n == 2)} for n in range(3)])
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=2, VisibilityTimeout=900)["Messages"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
+    empty = sqs.create_queue(QueueName="measured-empty")["QueueUrl"]
+    sqs.receive_message(QueueUrl=empty)
+
+    def point(name, queue="measured", **more):
+        return statistics(cloudwatch, "AWS/SQS", name, Dimensions=dimensions(QueueName=queue), **more)
+
+    assert point("NumberOfMessagesSent")["Sum"] == 4
+    sizes = point("SentMessageSize")
+    assert (sizes["SampleCount"], sizes["Sum"], sizes["Unit"]) == (4, 34, "Bytes")
+    assert point("NumberOfMessagesReceived")["Sum"] == len(received)
+    assert point("NumberOfMessagesDeleted")["Sum"] == 1
+    assert point("NumberOfEmptyReceives", "measured-empty")["Sum"] == 1
+    # How much there is, is told once a minute, and may have been told half-way through the above.
+    def most(name):
+        return (point(name) or {}).get("Maximum", -1)
+
+    left = len(received) - 1
+    end = time.monotonic() + 90
+    while most("ApproximateNumberOfMessagesDelayed") < 1 or most("ApproximateNumberOfMessagesNotVisible") < left:
+        assert time.monotonic() < end, "nothing was told"
+        time.sleep(0.5)
+    assert 3 - len(received) <= most("ApproximateNumberOfMessagesVisible") <= 3
+    assert most("ApproximateNumberOfMessagesNotVisible") in (left, left + 1)
+    assert most("ApproximateNumberOfMessagesDelayed") == 1
+    assert point("ApproximateAgeOfOldestMessage")["Unit"] == "Seconds"
+
+
+EMBEDDED = """
+import json, time
+def handler(event, context):
+    print(json.dumps({
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [{
+            "Namespace": "Embedded", "Dimensions": [["Function"], []],
+            "Metrics": [{"Name": "Latency", "Unit": "Milliseconds"}, {"Name": "Orders", "Unit": "Count"}],
+        }]},
+        "Function": context.function_name, "Latency": [1.5, 2.5], "Orders": 3, "text": "anything",
+    }))
+"""
+
+
+def test_log_lines_in_the_embedded_format_make_metrics(server):
+    server.create("embedded", EMBEDDED)
+    server.invoke("embedded")
+    server.invoke("embedded")
+    cloudwatch = server.client("cloudwatch")
+    wait_for(lambda: (statistics(cloudwatch, "Embedded", "Orders") or {}).get("Sum") == 6, "both lines count")
+    latency = statistics(cloudwatch, "Embedded", "Latency", Dimensions=dimensions(Function="embedded"), ExtendedStatistics=["p99"])
+    assert (latency["SampleCount"], latency["Sum"], latency["Unit"]) == (4, 8, "Milliseconds")
+    assert latency["ExtendedStatistics"] == {"p99": 2.5}
+    # By a user's own PutLogEvents, too.
+    logs = server.logs
+    logs.create_log_group(logGroupName="own")
+    logs.create_log_stream(logGroupName="own", logStreamName="s")
+    now = int(time.time() * 1000)
+    about = {"Timestamp": now, "CloudWatchMetrics": [{"Namespace": "Embedded", "Dimensions": [[]], "Metrics": [{"Name": "Own"}]}]}
+    logs.put_log_events(logGroupName="own", logStreamName="s", logEvents=[{"timestamp": now, "message": json.dumps({"_aws": about, "Own": 7})}])
+    assert statistics(cloudwatch, "Embedded", "Own")["Sum"] == 7

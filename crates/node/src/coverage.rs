@@ -15,7 +15,10 @@ pub(crate) fn markdown() -> String {
     let services = [
         ("Lambda", lambda),
         ("CloudWatch", lambent_cloudwatch::REGISTRY.coverage()),
+        ("EventBridge", lambent_events::REGISTRY.coverage()),
+        ("EventBridge Scheduler", lambent_scheduler::REGISTRY.coverage()),
         ("CloudWatch Logs", lambent_logs::REGISTRY.coverage()),
+        ("SNS", lambent_sns::REGISTRY.coverage()),
         ("SQS", lambent_sqs::REGISTRY.coverage()),
         ("STS", lambent_sts::REGISTRY.coverage()),
     ];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lambent_delivery::{Delays, Delivery, DeliveryMetrics, DeliveryParts, Options};
 use lambent_ports::aws_client::AwsClient;
 use lambent_ports::invoke::InvokeFromElsewhere;
+use lambent_ports::meter::Meter;
 use lambent_ports::queue::Queue;
 use lambent_ports::store::Store;
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ pub(crate) fn start(
     invoke: Arc<dyn InvokeFromElsewhere>,
     client: Arc<dyn AwsClient>,
     metrics: Arc<DeliveryMetrics>,
+    meter: Arc<dyn Meter>,
     stop: watch::Receiver<bool>,
 ) -> (Arc<Delivery>, watch::Receiver<bool>) {
     let delivery = Delivery::new(DeliveryParts {
@@ -34,6 +36,7 @@ pub(crate) fn start(
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
         metrics,
+        meter,
         options: Options {
             concurrency: concurrency(options),
             delays: Delays { retry_base_ms: options.async_retry_base_ms },

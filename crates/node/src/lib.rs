@@ -12,7 +12,9 @@ mod own_client;
 mod own_code;
 mod own_service;
 mod polling;
+mod scheduling;
 mod server;
 mod shard_thread;
+mod topics;
 
 pub use lambent_sandbox_linux::launcher_main;

@@ -7,6 +7,8 @@ use lambent_cloudwatch::{CloudWatch, Collector};
 use lambent_metrics_sqlite::MetricsOptions;
 use lambent_ports::metric_store::MetricStore;
 
+use lambent_sqs::Sqs;
+
 use crate::cli::options::ServeOptions;
 use crate::server::Opened;
 
@@ -20,18 +22,21 @@ pub(crate) fn store_options(options: &ServeOptions) -> MetricsOptions {
 }
 
 /// Builds the service and keeps it going.
-pub(crate) fn start(opened: &Opened, collector: Arc<Collector>) -> Arc<CloudWatch> {
+pub(crate) fn start(opened: &Opened, collector: Arc<Collector>, sqs: Arc<Sqs>) -> Arc<CloudWatch> {
     let store = Arc::clone(&opened.metrics) as Arc<dyn MetricStore>;
     let cloudwatch = CloudWatch::new(store, collector, Arc::clone(&opened.clock));
-    tokio::spawn(settle(Arc::clone(&cloudwatch)));
+    tokio::spawn(settle(Arc::clone(&cloudwatch), sqs));
     cloudwatch
 }
 
-async fn settle(cloudwatch: Arc<CloudWatch>) {
+async fn settle(cloudwatch: Arc<CloudWatch>, sqs: Arc<Sqs>) {
     let mut every = tokio::time::interval(SETTLE_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
+        if let Err(error) = sqs.measure().await {
+            tracing::warn!(%error, "queues could not be measured");
+        }
         cloudwatch.settle().await;
         loop {
             match cloudwatch.expire().await {

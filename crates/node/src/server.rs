@@ -21,6 +21,7 @@ use lambent_logs::{Logs, LogsService};
 use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
 use lambent_mappings::{MappingMetrics, Mappings};
 use lambent_metrics_sqlite::MetricsSqlite;
+use lambent_outbox_sqlite::OutboxSqlite;
 use lambent_ports::api::{ApiService, Collected, StreamService};
 use lambent_ports::aws_client::AwsClient;
 use lambent_ports::code::CodeStore;
@@ -28,6 +29,7 @@ use lambent_ports::code_source::CodeSource;
 use lambent_ports::log_store::LogStore;
 use lambent_ports::logs::LogSink;
 use lambent_ports::message_store::MessageStore;
+use lambent_ports::meter::Meter;
 use lambent_ports::object_store::ObjectStore;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::ParkedCount;
@@ -38,6 +40,7 @@ use lambent_s3::{S3, S3Front};
 use lambent_s3_source::S3Source;
 use lambent_s3_sqlite::S3Sqlite;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
+use lambent_sns_sqlite::SnsSqlite;
 use lambent_sqs::{Sqs, SqsService};
 use lambent_sqs_sqlite::SqsSqlite;
 use lambent_store_sqlite::{DataDirLock, SqliteStore};
@@ -55,7 +58,9 @@ use crate::own_client::OwnClient;
 use crate::own_code::OwnCode;
 use crate::own_service::OwnService;
 use crate::polling;
+use crate::scheduling;
 use crate::shard_thread::{self, MakeParts, ShardSetup};
+use crate::topics;
 
 /// How often old log events are dropped.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -82,6 +87,9 @@ pub(crate) struct Opened {
     messages: Arc<SqsSqlite>,
     pub(crate) metrics: Arc<MetricsSqlite>,
     objects: Arc<S3Sqlite>,
+    pub(crate) events: Arc<OutboxSqlite>,
+    pub(crate) schedules: Arc<OutboxSqlite>,
+    pub(crate) topics: Arc<SnsSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     scope: Scope,
@@ -167,6 +175,9 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         messages: SqsSqlite::open(dir)?,
         metrics: MetricsSqlite::open(dir, measuring::store_options(options))?,
         objects: S3Sqlite::open(dir, &*random)?,
+        events: OutboxSqlite::open(dir, "events")?,
+        schedules: OutboxSqlite::open(dir, "scheduler")?,
+        topics: SnsSqlite::open(dir)?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
         runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
         clock,
@@ -200,9 +211,11 @@ async fn start(
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
     let control = control(options, opened, &client, &links, &board, &mappings)?;
     control.resume().await;
-    let logs = Logs::new(Arc::clone(&opened.logs) as Arc<dyn LogStore>, Arc::clone(&opened.clock));
-    tokio::spawn(expire(Arc::clone(&opened.logs)));
-    let cloudwatch = measuring::start(opened, Arc::new(Collector::default()));
+    let collector = Arc::new(Collector::default());
+    let meter = Arc::clone(&collector) as Arc<dyn Meter>;
+    let sqs = queues(opened, Arc::clone(&meter), stop.clone());
+    let logs = logs(opened, &meter);
+    let cloudwatch = measuring::start(opened, collector, Arc::clone(&sqs));
     let page = MetricsPage {
         invoke: Arc::clone(&metrics),
         delivery: Arc::clone(&delivery_metrics),
@@ -212,27 +225,36 @@ async fn start(
     };
     let own = own_service(opened, links, page);
     let s3 = objects(opened, Arc::clone(&client) as Arc<dyn AwsClient>);
-    let services: Vec<Arc<dyn ApiService>> = vec![
+    let mut services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
         Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
         Arc::new(Collected(Arc::clone(&s3))),
-        Arc::new(SqsService(queues(opened, stop.clone()))),
+        Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
+        Arc::new(SqsService(sqs)),
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(own),
     ];
+    services.extend(scheduling::start(opened, &client, &stop).await?);
     client.connect(services.clone());
     let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
     let (invoke, arrivals) = bridge();
-    let (events, delivered) =
-        delivering::start(options, opened, Arc::new(invoke), client, delivery_metrics, stop.clone());
+    let (events, delivered) = delivering::start(
+        options,
+        opened,
+        Arc::new(invoke),
+        client,
+        delivery_metrics,
+        Arc::clone(&meter),
+        stop.clone(),
+    );
     let polled = polling::start(mappings, stop.clone());
     let shard = shard_thread::start(ShardSetup {
         listener,
         arrivals,
         own_invokes,
         events,
-        make_parts: shard_parts(options, opened, table, board, metrics, Arc::clone(&log)),
+        make_parts: shard_parts(options, opened, table, board, metrics, meter, Arc::clone(&log)),
         services,
         streaming: vec![s3],
         control: tokio::runtime::Handle::current(),
@@ -244,6 +266,12 @@ async fn start(
         grace: Duration::from_secs(options.grace_s),
     })?;
     Ok(Running { shard, log, cloudwatch })
+}
+
+fn logs(opened: &Opened, meter: &Arc<dyn Meter>) -> Arc<Logs> {
+    tokio::spawn(expire(Arc::clone(&opened.logs)));
+    let store = Arc::clone(&opened.logs) as Arc<dyn LogStore>;
+    Logs::new(store, Arc::clone(&opened.clock), Arc::clone(meter))
 }
 
 fn own_service(opened: &Opened, links: Arc<CodeLinks>, metrics: MetricsPage) -> OwnService {
@@ -282,6 +310,7 @@ fn shard_parts(
     table: Arc<FunctionTable>,
     board: Arc<ProvisionedBoard>,
     metrics: Arc<InvokeMetrics>,
+    meter: Arc<dyn Meter>,
     log: Arc<LogPipeline>,
 ) -> MakeParts {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -316,6 +345,7 @@ fn shard_parts(
         clock,
         random,
         metrics,
+        meter,
         board,
         options: settings,
     })
@@ -371,9 +401,9 @@ fn objects(opened: &Opened, others: Arc<dyn AwsClient>) -> Arc<dyn StreamService
     Arc::new(S3Front::new(s3))
 }
 
-fn queues(opened: &Opened, stop: watch::Receiver<bool>) -> Arc<Sqs> {
+fn queues(opened: &Opened, meter: Arc<dyn Meter>, stop: watch::Receiver<bool>) -> Arc<Sqs> {
     let store = Arc::clone(&opened.messages) as Arc<dyn MessageStore>;
-    let sqs = Sqs::new(store, Arc::clone(&opened.clock), Arc::clone(&opened.random), stop);
+    let sqs = Sqs::new(store, Arc::clone(&opened.clock), Arc::clone(&opened.random), meter, stop);
     tokio::spawn(sweep(Arc::clone(&sqs)));
     sqs
 }

@@ -264,6 +264,9 @@ pub trait MessageStore: Send + Sync {
     /// When the first message can be received.
     async fn next_due_ms(&self, id: QueueId) -> Result<Option<u64>, MessageStoreError>;
 
+    /// When the oldest message was sent that is there, whatever its state.
+    async fn oldest_sent_ms(&self, id: QueueId) -> Result<Option<u64>, MessageStoreError>;
+
     /// Counts a queue's messages.
     async fn counts(&self, id: QueueId, now_ms: u64) -> Result<MessageCounts, MessageStoreError>;
 

@@ -3,9 +3,13 @@
 #[rustfmt::skip]
 pub mod cloudwatch;
 #[rustfmt::skip]
+pub mod events;
+#[rustfmt::skip]
 pub mod lambda;
 #[rustfmt::skip]
 pub mod logs;
+#[rustfmt::skip]
+pub mod scheduler;
 #[rustfmt::skip]
 pub mod sns;
 #[rustfmt::skip]

@@ -5,7 +5,7 @@ use lambent_kit::smithy::{Operation, Refused, router};
 use proptest::prelude::*;
 
 use crate::lambda::operations::{CreateFunction, ListFunctions, PublishLayerVersion, UntagResource};
-use crate::{cloudwatch, lambda, logs, sns, sqs, sts};
+use crate::{cloudwatch, events, lambda, logs, scheduler, sns, sqs, sts};
 
 fn decode<O: Operation>(
     labels: &[(&'static str, String)],
@@ -27,8 +27,10 @@ fn refused(body: &str) -> String {
 fn every_pattern_of_the_models_compiles() {
     let services = [
         cloudwatch::shapes::PATTERNS,
+        events::shapes::PATTERNS,
         lambda::shapes::PATTERNS,
         logs::shapes::PATTERNS,
+        scheduler::shapes::PATTERNS,
         sns::shapes::PATTERNS,
         sqs::shapes::PATTERNS,
         sts::shapes::PATTERNS,

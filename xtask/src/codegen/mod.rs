@@ -19,8 +19,10 @@ const BOTOCORE: &str = "1.44.5";
 /// A service: its folder in botocore, its API version, its name here.
 const SERVICES: &[(&str, &str)] = &[
     ("cloudwatch", "2010-08-01"),
+    ("events", "2015-10-07"),
     ("lambda", "2015-03-31"),
     ("logs", "2014-03-28"),
+    ("scheduler", "2021-06-30"),
     ("sns", "2010-03-31"),
     ("sqs", "2012-11-05"),
     ("sts", "2011-06-15"),

@@ -59,19 +59,7 @@ impl RemoteClient {
             // Never asked for a certificate.
             (false, _) => Arc::new(nobody()?),
         };
-        let mut http = HttpConnector::new();
-        http.set_connect_timeout(Some(CONNECT));
-        http.set_nodelay(true);
-        http.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config((*tls).clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEPT)
-            .build(connector);
+        let client = client(&tls);
         Ok(RemoteClient { remote, client, clock })
     }
 
@@ -112,7 +100,24 @@ impl RemoteClient {
     }
 }
 
-fn nobody() -> Result<rustls::ClientConfig, RemoteError> {
+/// A client with connections of its own.
+pub(crate) fn client(tls: &rustls::ClientConfig) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(CONNECT));
+    http.set_nodelay(true);
+    http.enforce_http(false);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls.clone())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(KEPT)
+        .build(connector)
+}
+
+pub(crate) fn nobody() -> Result<rustls::ClientConfig, RemoteError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| RemoteError(error.to_string()))?;

@@ -107,6 +107,7 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
             Some("Logs_20140328") => Some("logs"),
             Some("AmazonSQS") => Some("sqs"),
             Some(CLOUDWATCH) => Some("monitoring"),
+            Some("AWSEvents") => Some("events"),
             _ => None,
         };
     }
@@ -123,8 +124,14 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
     if is_queue_path(head.uri.path()) {
         return Some("sqs");
     }
+    if is_notification_link(head) {
+        return Some("sns");
+    }
     if let Some(name) = host(head).and_then(|host| host.split('.').next())
-        && matches!(name, "lambda" | "logs" | "monitoring" | "s3" | "sqs" | "sts")
+        && matches!(
+            name,
+            "events" | "lambda" | "logs" | "monitoring" | "s3" | "scheduler" | "sns" | "sqs" | "sts"
+        )
     {
         return Some(name);
     }
@@ -159,6 +166,14 @@ fn is_queue_path(path: &str) -> bool {
     account && parts.next().is_some_and(|name| !name.is_empty()) && parts.next().is_none()
 }
 
+/// Links in notifications of SNS, which nobody signs: its certificate, and answers to a subscription.
+fn is_notification_link(head: &Parts) -> bool {
+    let path = head.uri.path();
+    let certificate = path.starts_with("/SimpleNotificationService-") && path.ends_with(".pem");
+    let action = query_value(head, "Action");
+    certificate || path == "/" && matches!(action.as_deref(), Some("ConfirmSubscription" | "Unsubscribe"))
+}
+
 /// The service of an unsigned form at `/`: each has a version of its own.
 pub(crate) fn form_service(form: &[u8], query: &str) -> Option<&'static str> {
     let has = |version: &str| {
@@ -166,7 +181,7 @@ pub(crate) fn form_service(form: &[u8], query: &str) -> Option<&'static str> {
         let mut pairs = form.split(|byte| *byte == b'&').chain(query.as_bytes().split(|byte| *byte == b'&'));
         pairs.any(|found| found == pair.as_bytes())
     };
-    [("2010-08-01", "monitoring"), ("2012-11-05", "sqs"), ("2011-06-15", "sts")]
+    [("2010-08-01", "monitoring"), ("2012-11-05", "sqs"), ("2011-06-15", "sts"), ("2010-03-31", "sns")]
         .into_iter()
         .find(|(version, _)| has(version))
         .map(|(_, name)| name)
@@ -277,6 +292,10 @@ mod tests {
         assert_eq!(form_service(b"Action=ListQueues&Version=2012-11-05", ""), Some("sqs"));
         assert_eq!(form_service(b"", "Action=GetCallerIdentity&Version=2011-06-15"), Some("sts"));
         assert_eq!(form_service(b"Action=ListQueues&Version=2012", ""), None);
+        assert_eq!(form_service(b"Action=ListTopics&Version=2010-03-31", ""), Some("sns"));
+        let link = "/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:us-east-1:123456789012:t&Token=2336";
+        assert_eq!(service("GET", link, &[]).as_deref(), Some("sns"));
+        assert_eq!(service("GET", "/SimpleNotificationService-0a.pem", &[]).as_deref(), Some("sns"));
         assert_eq!(service("GET", "/_lambent/health", &[]).as_deref(), Some("_lambent"));
     }
 

@@ -10,6 +10,7 @@ const PYTHON_CLIENT: &[(&str, &str)] = &[
     ("bootstrap.py", include_str!("../../../../runtimes/python/bootstrap.py")),
     ("function_client.py", include_str!("../../../../runtimes/python/function_client.py")),
     ("parking.py", include_str!("../../../../runtimes/python/parking.py")),
+    ("sdk_ahead.py", include_str!("../../../../runtimes/python/sdk_ahead.py")),
     ("function_logging.py", include_str!("../../../../runtimes/python/function_logging.py")),
 ];
 const NODEJS_CLIENT: &[(&str, &str)] = &[

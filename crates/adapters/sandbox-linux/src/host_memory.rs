@@ -8,6 +8,9 @@ use lambent_ports::sandbox::{HostMemory, ProcessorTime};
 
 use crate::cgroups::Own;
 
+/// No host has so much.
+const UNLIMITED_BYTES: u64 = 1 << 60;
+
 /// Groups above the server that have a limit.
 #[derive(Debug, Default)]
 pub(crate) struct LimitedGroups(Vec<Limited>);
@@ -37,7 +40,8 @@ impl LimitedGroups {
     fn above(group: &Path, limit: &str, usage: &'static str) -> Self {
         let limited = |dir: &Path| {
             let limit_bytes = fs::read_to_string(dir.join(limit)).ok()?.trim().parse().ok()?;
-            Some(Limited { dir: dir.to_owned(), limit_bytes, usage })
+            // Version 1 says it with a number.
+            (limit_bytes < UNLIMITED_BYTES).then(|| Limited { dir: dir.to_owned(), limit_bytes, usage })
         };
         LimitedGroups(group.ancestors().filter_map(limited).collect())
     }
@@ -98,6 +102,7 @@ mod tests {
         fs::create_dir_all(&group).unwrap();
         let write = |dir: &Path, file: &str, text: &str| fs::write(dir.join(file), text).unwrap();
         write(&group, "memory.max", "max\n");
+        write(root.path(), "memory.max", "9223372036854771712\n");
         write(group.parent().unwrap(), "memory.max", "67108864\n");
         write(group.parent().unwrap(), "memory.current", "50331648\n");
         write(group.parent().unwrap(), "memory.stat", "anon 1\ninactive_file 16777216\nactive_file 0\n");

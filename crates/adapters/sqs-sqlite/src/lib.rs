@@ -185,6 +185,10 @@ impl MessageStore for SqsSqlite {
         self.read(move |db| messages::next_due_ms(db, id)).await
     }
 
+    async fn oldest_sent_ms(&self, id: QueueId) -> Result<Option<u64>, MessageStoreError> {
+        self.read(move |db| messages::oldest_sent_ms(db, id)).await
+    }
+
     async fn counts(&self, id: QueueId, now_ms: u64) -> Result<MessageCounts, MessageStoreError> {
         self.read(move |db| messages::counts(db, id, now_ms)).await
     }

@@ -354,6 +354,13 @@ pub(crate) fn next_due_ms(db: &Connection, id: QueueId) -> Result<Option<u64>> {
     Ok(found.map(|ms| ms as u64))
 }
 
+pub(crate) fn oldest_sent_ms(db: &Connection, id: QueueId) -> Result<Option<u64>> {
+    let bucket = queues::bucket(db, id)?.id;
+    let mut query = prepare(db, "SELECT MIN(sent_ms) FROM messages WHERE bucket = ?1")?;
+    let oldest = query.query_row([bucket], |row| row.get::<_, Option<i64>>(0)).map_err(storage)?;
+    Ok(oldest.map(|ms| ms as u64))
+}
+
 pub(crate) fn counts(db: &Connection, id: QueueId, now_ms: u64) -> Result<MessageCounts> {
     let bucket = queues::bucket(db, id)?.id;
     let count = |text: &str| {

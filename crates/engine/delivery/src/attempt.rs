@@ -89,7 +89,9 @@ impl Delivery {
     async fn invoke(&self, function: &FunctionKey, claimed: &Claimed, kept: &Kept) -> Went {
         let metrics = &self.parts.metrics;
         add(&metrics.attempts, 1);
-        add(&metrics.age_ms, self.parts.clock.now_ms().saturating_sub(kept.progress.accepted_ms));
+        let age_ms = self.parts.clock.now_ms().saturating_sub(kept.progress.accepted_ms);
+        add(&metrics.age_ms, age_ms);
+        self.figure(function, "AsyncEventAge", "Milliseconds", age_ms as f64);
         add(&metrics.running, 1);
         let invocation = Invocation {
             function: function.clone(),
@@ -117,9 +119,14 @@ impl Delivery {
         }
     }
 
+    fn dropped(&self, function: &FunctionKey) {
+        add(&self.parts.metrics.dropped, 1);
+        self.figure(function, "AsyncEventsDropped", "Count", 1.0);
+    }
+
     async fn drop_gone(&self, function: &FunctionKey, claimed: &Claimed, kept: &Kept) {
         tracing::warn!(function = %function.arn(), request_id = %kept.request_id, "an event is dropped: its function is gone");
-        add(&self.parts.metrics.dropped, 1);
+        self.dropped(function);
         self.settle(function, claimed, Vec::new()).await;
     }
 
@@ -147,7 +154,7 @@ impl Delivery {
         let destination = match condition {
             Condition::Success => &target.on_success,
             _ => {
-                add(&self.parts.metrics.dropped, 1);
+                self.dropped(function);
                 self.send_dead_letter(target, &ended, kept).await;
                 &target.on_failure
             }
@@ -157,6 +164,7 @@ impl Delivery {
             && let Err(reason) = self.send_record(arn, target, &ended, kept, &mut then).await
         {
             add(&self.parts.metrics.destination_delivery_failures, 1);
+            self.figure(function, "DestinationDeliveryFailures", "Count", 1.0);
             tracing::error!(function = %function.arn(), request_id = %kept.request_id, destination = %arn, %reason, "a record was not sent to its destination");
         }
         self.settle(function, claimed, then).await;
@@ -170,6 +178,7 @@ impl Delivery {
         };
         if let Err(reason) = sent {
             add(&self.parts.metrics.dead_letter_errors, 1);
+            self.figure(ended.function, "DeadLetterErrors", "Count", 1.0);
             tracing::error!(function = %ended.function.arn(), request_id = %kept.request_id, dead_letter_target = %arn, %reason, "a dead letter was not sent");
         }
     }
@@ -240,6 +249,7 @@ impl Delivery {
         }
         add(&self.parts.metrics.received, followers.len() as u64);
         for follower in followers {
+            self.figure(&follower, "AsyncEventsReceived", "Count", 1.0);
             self.backlog().due(&follower, now_ms);
         }
         self.changed.notify_one();

@@ -17,6 +17,7 @@ use lambent_domain::{Fault, FunctionKey};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::invoke::{Event, Events, InvokeFromElsewhere};
+use lambent_ports::meter::Meter;
 use lambent_ports::outbound::SendOutbound;
 use lambent_ports::queue::Queue;
 use lambent_ports::store::Store;
@@ -44,6 +45,8 @@ pub struct DeliveryParts {
     pub random: Arc<dyn Random>,
     /// Counters.
     pub metrics: Arc<DeliveryMetrics>,
+    /// Figures of functions.
+    pub meter: Arc<dyn Meter>,
     /// Settings.
     pub options: Options,
 }
@@ -73,6 +76,11 @@ impl Delivery {
         Arc::new(Delivery { parts, backlog, changed: Notify::new() })
     }
 
+    /// A figure of a function, at this moment.
+    fn figure(&self, function: &FunctionKey, name: &str, unit: &str, value: f64) {
+        self.parts.meter.add_of_function(function, name, unit, value, self.parts.clock.now_ms());
+    }
+
     fn backlog(&self) -> MutexGuard<'_, Backlog> {
         self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -86,10 +94,11 @@ impl Events for Delivery {
         let message = stored::message(event, 0, now_ms);
         let queue = stored::queue_name(&function);
         // A guard: the caller may give up while the event is on its way to the disk, and then it is there.
-        let _looked_for = LookedFor { delivery: self, function, now_ms };
+        let looked_for = LookedFor { delivery: self, function, now_ms };
         let enqueued = self.parts.queue.enqueue(&queue, message, now_ms).await;
         enqueued.map_err(|error| Fault::Internal(format!("an event was not accepted: {error}")))?;
         add(&self.parts.metrics.received, 1);
+        self.figure(&looked_for.function, "AsyncEventsReceived", "Count", 1.0);
         Ok(())
     }
 }

@@ -108,6 +108,7 @@ impl World {
             clock: Arc::clone(&clock) as _,
             random: Arc::new(SystemRandom),
             metrics: Arc::default(),
+            meter: Arc::new(lambent_ports::meter::NoMeter),
             options: Options { concurrency: 16, delays: Delays { retry_base_ms: RETRY_BASE_MS } },
         });
         World { dir, clock, store, queue, functions, services, delivery }

@@ -6,7 +6,10 @@ use std::rc::Rc;
 
 use lambent_domain::fault::ThrottleReason;
 use lambent_domain::{Function, FunctionKey, RevisionId, Scope};
+use lambent_ports::meter::{Drawn, Ticket};
 use lambent_scale::{Claims, PermitSource, permit};
+
+use crate::metered::Metered;
 
 /// The concurrency of this shard.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ enum Source {
 pub(crate) struct Permit {
     admission: Rc<Admission>,
     source: Source,
+    metered: Option<Metered>,
 }
 
 impl Admission {
@@ -67,11 +71,33 @@ impl Admission {
             PermitSource::Unreserved => all,
         };
         *self.running.borrow_mut().entry(source.clone()).or_default() += 1;
-        Ok(Permit { admission: Rc::clone(self), source })
+        Ok(Permit { admission: Rc::clone(self), source, metered: None })
     }
 
     pub(crate) fn running(&self) -> u32 {
         self.running.borrow().values().sum()
+    }
+}
+
+impl Permit {
+    /// Where it is from. `provisioned` is how much is kept initialised of what it was asked for.
+    pub(crate) fn drawn(&self, provisioned: u32) -> Drawn {
+        match self.source {
+            Source::Provisioned(_) => Drawn::Provisioned { of: provisioned },
+            Source::Reserved(_) if provisioned > 0 => Drawn::Spillover { unreserved: false },
+            Source::Unreserved(_) if provisioned > 0 => Drawn::Spillover { unreserved: true },
+            Source::Reserved(_) => Drawn::Reserved,
+            Source::Unreserved(_) => Drawn::Unreserved,
+        }
+    }
+
+    /// Is measured from now on.
+    pub(crate) fn meter(&mut self, metered: Metered) {
+        self.metered = Some(metered);
+    }
+
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.metered.as_ref().map_or(Ticket::NONE, Metered::ticket)
     }
 }
 

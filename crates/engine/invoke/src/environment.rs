@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lambent_domain::{Fault, limits};
+use lambent_ports::meter;
 use lambent_ports::runtime_api::{RuntimeChannel, RuntimeEvent};
 use lambent_ports::runtimes::ResolvedRuntime;
 use lambent_ports::sandbox::{Exit, Process, Sandbox, SandboxError};
@@ -377,6 +378,12 @@ impl Environment {
         if let Some(shard) = self.shard.upgrade() {
             add(&shard.metrics.duration_us, duration.as_micros() as u64);
             add(&shard.metrics.errors, u64::from(result.is_err()));
+            let ended = meter::Ended {
+                started_ms: flight.started_ms,
+                duration_us: duration.as_micros() as u64,
+                failed: result.is_err(),
+            };
+            shard.meter.ended(flight.ticket, ended);
             if flight.init_ms.is_some() {
                 shard.metrics.phases.of(StartPhase::Reply).observe(duration);
             }

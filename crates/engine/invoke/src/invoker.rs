@@ -4,10 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lambent_domain::{Deployment, Fault, Function, FunctionKey, Qualifier, State};
+use lambent_domain::{Deployment, Fault, Function, FunctionKey, Qualifier, State, VersionNumber};
 use lambent_ports::invoke::{Invocation, Invoke, InvokeReply};
+use lambent_ports::meter::Begun;
 
 use crate::admission::Permit;
+use crate::metered::Metered;
 use crate::metrics::{add, subtract};
 use crate::run::Run;
 use crate::shard::{Shard, provisioned_by_deployment};
@@ -49,7 +51,11 @@ impl Invoker {
         }
     }
 
-    fn permit(&self, Resolved { function, deployment }: &Resolved) -> Result<Permit, Fault> {
+    fn permit(
+        &self,
+        Resolved { function, deployment }: &Resolved,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Permit, Fault> {
         let provisioned = if function.provisioned.is_empty() {
             0
         } else {
@@ -57,20 +63,40 @@ impl Invoker {
             counts.iter().find(|(known, _)| known.id == deployment.id).map_or(0, |(_, count)| *count as u32)
         };
         let claimed = self.shard.table.claimed(&function.key.scope);
-        self.shard.admission.acquire(function, deployment.id, provisioned, claimed).map_err(|reason| {
+        let acquired = self.shard.admission.acquire(function, deployment.id, provisioned, claimed);
+        let mut permit = acquired.map_err(|reason| {
             add(&self.shard.metrics.throttles, 1);
+            self.throttled(&function.key, qualifier);
             Fault::TooManyRequests(reason)
-        })
+        })?;
+        let begun = Begun {
+            function: &function.key,
+            qualifier,
+            drawn_version: drawn_version(function, deployment, qualifier),
+            drawn: permit.drawn(provisioned),
+            claimed,
+            now_ms: self.shard.clock.now_ms(),
+        };
+        permit.meter(Metered::begin(&self.shard.meter, begun));
+        Ok(permit)
+    }
+
+    fn throttled(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) {
+        self.shard.meter.throttled(function, qualifier, self.shard.clock.now_ms());
     }
 
     async fn run(&self, mut invocation: Invocation, resolved: Resolved) -> Result<InvokeReply, Fault> {
-        let permit = self.permit(&resolved)?;
+        let permit = self.permit(&resolved, invocation.qualifier.as_ref())?;
         let deployment = resolved.deployment;
         let pool = self.shard.pool(&invocation.function, &deployment);
         trace::pass_on(&mut invocation.trace_id, &self.shard, &pool);
         let environment = match pool.take_idle() {
             Some(environment) => environment,
-            None => pool.wait(&invocation.trace_id).await?,
+            None => pool.wait(&invocation.trace_id).await.inspect_err(|fault| {
+                if let Fault::TooManyRequests(_) = fault {
+                    self.throttled(&invocation.function, invocation.qualifier.as_ref());
+                }
+            })?,
         };
         add(&self.shard.metrics.invocations, 1);
         if !environment.is_stopped() {
@@ -97,6 +123,16 @@ impl Invoke for Invoker {
 
     fn dry_run(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<(), Fault> {
         self.resolve(function, qualifier).map(|_| ())
+    }
+}
+
+/// What an alias with weights drew; nothing where there was no choice.
+fn drawn_version(function: &Function, deployment: &Deployment, qualifier: Option<&Qualifier>) -> Option<u64> {
+    let Some(Qualifier::Alias(name)) = qualifier else { return None };
+    function.aliases.get(name)?.weighted?;
+    match deployment.version {
+        VersionNumber::Published(number) => Some(number),
+        VersionNumber::Latest => None,
     }
 }
 

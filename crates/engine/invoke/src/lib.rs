@@ -10,6 +10,7 @@ mod failure;
 mod invoker;
 pub mod log;
 mod memory;
+mod metered;
 mod metrics;
 mod parking;
 mod phases;

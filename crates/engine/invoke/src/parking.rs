@@ -42,11 +42,13 @@ fn kind(runtime: &ResolvedRuntime) -> Option<ParkedKind> {
     let (Some(_), Command::Run(argv)) = (&runtime.parked, &runtime.command) else {
         return None;
     };
+    // The same for every function, and an SDK that is imported ahead reads it.
+    let execution_env = runtime.execution_env.iter().map(|name| ("AWS_EXECUTION_ENV".into(), name.clone()));
     Some(ParkedKind {
         name: runtime.version_hash.clone(),
         mounts: runtime.mounts.clone(),
         argv: argv.clone(),
-        env: runtime.env.clone(),
+        env: runtime.env.iter().cloned().chain(execution_env).collect(),
         telemetry_env: runtime.framed_logs.then_some(TELEMETRY_ENV),
         processes: limits::PROCESSES,
         open_files: limits::OPEN_FILES,

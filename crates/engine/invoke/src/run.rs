@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lambent_domain::RequestId;
 use lambent_ports::invoke::{Invocation, InvokeReply};
+use lambent_ports::meter::Ticket;
 use lambent_ports::runtime_api::RuntimeEvent;
 use lambent_ports::sandbox::Exit;
 use tokio::sync::oneshot;
@@ -24,6 +25,8 @@ pub(crate) struct Flight {
     pub(crate) started_ms: u64,
     pub(crate) deadline: Instant,
     pub(crate) log_tail: bool,
+    /// Of the figures.
+    pub(crate) ticket: Ticket,
     pub(crate) outcome: oneshot::Sender<Ended>,
     /// Filled in by the environment: only its first invocation reports an init.
     pub(crate) init_ms: Option<f64>,
@@ -90,6 +93,7 @@ impl Run {
             started_ms: now_ms,
             deadline,
             log_tail: invocation.log_tail,
+            ticket: permit.ticket(),
             outcome,
             init_ms: None,
             traced: traced(environment, &invocation),

@@ -178,7 +178,7 @@ impl Shard {
         }
         let mut turns = self.turns.get();
         let all_taken = self.is_wanting() && self.starting.get() > 0;
-        let now = self.sandboxes.processor_time().filter(|_| all_taken);
+        let now = if all_taken { self.sandboxes.processor_time() } else { None };
         let before = self.processors.replace(now);
         let idle = now.zip(before).map_or(0.0, |(now, before)| now.idle_share_since(before));
         if !all_taken || before.is_some() {
@@ -201,7 +201,8 @@ impl Shard {
         for environment in &environments {
             environment.stop_if_hung(now);
         }
-        let asleep = environments.iter().all(|environment| environment.is_frozen());
+        let rests = |environment: &Rc<Environment>| environment.is_frozen() || environment.is_stopped();
+        let asleep = environments.iter().all(rests);
         let any = !environments.is_empty();
         drop(environments);
         self.memory.look(&*self.sandboxes);

@@ -10,6 +10,7 @@ use lambent_domain::{Deployment, Function, FunctionKey, RevisionId};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::code::CodeStore;
+use lambent_ports::meter::Meter;
 use lambent_ports::runtime_api::RuntimeFront;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::{ParkedCount, ProcessorTime, SandboxHost};
@@ -77,6 +78,8 @@ pub struct ShardParts {
     pub random: Arc<dyn Random>,
     /// Counters.
     pub metrics: Arc<InvokeMetrics>,
+    /// Figures of functions.
+    pub meter: Arc<dyn Meter>,
     /// Where it is noted what is provisioned.
     pub board: Arc<ProvisionedBoard>,
     /// Settings.
@@ -95,6 +98,7 @@ pub struct Shard {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) metrics: Arc<InvokeMetrics>,
+    pub(crate) meter: Arc<dyn Meter>,
     pub(crate) board: Arc<ProvisionedBoard>,
     pub(crate) options: Options,
     pub(crate) admission: Rc<Admission>,
@@ -142,6 +146,7 @@ impl Shard {
             clock: parts.clock,
             random: parts.random,
             metrics: parts.metrics,
+            meter: parts.meter,
             board: parts.board,
             admission: Admission::new(parts.options.account_concurrency),
             memory,

@@ -141,6 +141,7 @@ pub(crate) struct Poller {
     deletions: JoinSet<()>,
     /// Batches that wait for room with the function.
     backing_off: watch::Sender<usize>,
+    were_backing_off: usize,
     /// The queue has more than was asked for.
     flowing: bool,
     source: Option<Source>,
@@ -163,6 +164,7 @@ impl Poller {
             batches: JoinSet::new(),
             deletions: JoinSet::new(),
             backing_off: watch::Sender::new(0),
+            were_backing_off: 0,
             flowing: false,
             source: None,
             stuck: false,
@@ -313,7 +315,10 @@ impl Poller {
         let problem = match ended {
             Ok(Ended::Done) => None,
             Ok(Ended::Failed) => Some(CALL_FAILED.to_owned()),
-            Ok(Ended::NotRun(why)) => Some(why),
+            Ok(Ended::NotRun(why)) => {
+                self.width.refused(self.began.elapsed());
+                Some(why)
+            }
             Err(error) => {
                 tracing::error!(%error, "a batch was lost; its messages come back when their visibility timeout is over");
                 Some(CALL_FAILED.to_owned())
@@ -336,7 +341,8 @@ impl Poller {
     }
 
     fn throttled(&mut self) {
-        if *self.backing_off.borrow() > 0 {
+        let before = std::mem::replace(&mut self.were_backing_off, *self.backing_off.borrow());
+        if self.were_backing_off > before {
             self.width.throttled(self.began.elapsed());
         }
     }

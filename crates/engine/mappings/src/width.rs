@@ -20,12 +20,14 @@ pub(crate) struct Width {
     now: u32,
     most: u32,
     changed: Duration,
+    /// When invokes were throttled last.
+    throttled: Option<Duration>,
 }
 
 impl Width {
     pub(crate) fn new(maximum_concurrency: Option<u32>, at: Duration) -> Self {
         let most = maximum_concurrency.unwrap_or(MOST).min(MOST);
-        Width { now: FIRST.min(most), most, changed: at }
+        Width { now: FIRST.min(most), most, changed: at, throttled: None }
     }
 
     pub(crate) fn get(&self) -> usize {
@@ -55,11 +57,17 @@ impl Width {
         self.changed = at;
     }
 
+    /// A batch found no room until the end: growing has to wait.
+    pub(crate) fn refused(&mut self, at: Duration) {
+        self.changed = at;
+    }
+
     /// Invokes are throttled.
     pub(crate) fn throttled(&mut self, at: Duration) {
-        if at.saturating_sub(self.changed) >= SHRINK_EVERY || self.now > FIRST {
+        if self.throttled.is_none_or(|before| at.saturating_sub(before) >= SHRINK_EVERY) {
             self.now = (self.now / 2).max(1);
             self.changed = at;
+            self.throttled = Some(at);
         }
     }
 }

@@ -112,6 +112,7 @@ async fn messages_are_leased_given_back_and_deleted(store: &dyn MessageStore) {
     let a = &taken.messages[0];
     assert_eq!((a.uuid.as_str(), &a.attributes[..], a.receives), ("uuid-a", &b"{}"[..], 1));
     assert_eq!((a.sent_ms, a.first_received_ms, a.source.as_deref()), (10, 20, None));
+    assert!(store.oldest_sent_ms(queue).await.unwrap().is_some_and(|sent_ms| sent_ms <= 20));
     let counted = store.counts(queue, 20).await.unwrap();
     assert_eq!(counted, MessageCounts { visible: 1, in_flight: 2, delayed: 0 });
     assert_eq!(store.next_due_ms(queue).await.unwrap(), Some(0));
@@ -164,6 +165,7 @@ async fn delays_and_retention(store: &dyn MessageStore) {
     assert_eq!(bodies(&store.receive(queue, until(400), 250).await.unwrap()), [""; 0]);
     while store.sweep(&[(queue, 80)], 200).await.unwrap() {}
     assert_eq!(store.counts(queue, 200).await.unwrap(), MessageCounts::default());
+    assert_eq!(store.oldest_sent_ms(queue).await.unwrap(), None);
 }
 
 async fn what_is_received_too_often_goes_to_the_dead_letters(store: &dyn MessageStore) {

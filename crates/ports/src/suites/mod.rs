@@ -5,6 +5,8 @@ pub mod blob;
 pub mod code;
 pub mod message_store;
 pub mod metric_store;
+pub mod outbox;
 pub mod queue;
 pub mod sandbox;
 pub mod store;
+pub mod topic_store;

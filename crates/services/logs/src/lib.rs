@@ -1,5 +1,6 @@
 //! CloudWatch Logs: groups, streams, events, the filter pattern language; and the sink for functions' logs.
 
+mod embedded;
 mod fault;
 mod group;
 mod not_yet;
@@ -12,10 +13,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_api_kit::{Entry, Registry};
+use lambent_domain::Scope;
 use lambent_kit::clock::Clock;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::log_store::LogStore;
-use lambent_ports::logs::{LogBatch, LogSink, LogSinkError};
+use lambent_ports::logs::{LogBatch, LogEvent, LogSink, LogSinkError};
+use lambent_ports::meter::Meter;
+use lambent_ports::metric_store::Datum;
 use lambent_wire::logs;
 use lambent_wire::logs::operations as op;
 
@@ -25,6 +29,7 @@ pub use fault::LogsFault;
 pub struct Logs {
     store: Arc<dyn LogStore>,
     clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
 }
 
 /// Every operation.
@@ -55,8 +60,18 @@ const OPERATIONS: &[Entry<Logs, LogsFault>] = &[
 
 impl Logs {
     /// Builds it.
-    pub fn new(store: Arc<dyn LogStore>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Logs { store, clock })
+    pub fn new(store: Arc<dyn LogStore>, clock: Arc<dyn Clock>, meter: Arc<dyn Meter>) -> Arc<Self> {
+        Arc::new(Logs { store, clock, meter })
+    }
+
+    /// The metrics that events hold in the embedded metric format.
+    fn metrics_of(&self, events: &[LogEvent]) -> Vec<Datum> {
+        let now_ms = self.clock.now_ms();
+        events.iter().flat_map(|event| embedded::data(&event.message, now_ms)).collect()
+    }
+
+    fn measure(&self, scope: &Scope, data: Vec<Datum>) {
+        data.into_iter().for_each(|datum| self.meter.add(scope, datum));
     }
 }
 
@@ -77,10 +92,11 @@ impl ApiService for LogsService {
 #[async_trait]
 impl LogSink for Logs {
     async fn write(&self, batch: LogBatch) -> Result<(), LogSinkError> {
-        self.store
-            .append(&batch.scope, &batch.group, &batch.stream, batch.events, true)
-            .await
-            .map_err(|error| LogSinkError(error.to_string()))
+        let data = self.metrics_of(&batch.events);
+        let appended = self.store.append(&batch.scope, &batch.group, &batch.stream, batch.events, true).await;
+        appended.map_err(|error| LogSinkError(error.to_string()))?;
+        self.measure(&batch.scope, data);
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod batch;
 mod checksum;
 mod deduplication;
 mod fault;
+mod figures;
 mod message;
 mod name;
 mod not_yet;
@@ -25,12 +26,14 @@ use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::message_store::{MessageStore, MessageStoreError, QueueRecord};
+use lambent_ports::meter::Meter;
 use lambent_wire::sqs;
 use lambent_wire::sqs::operations as op;
 use tokio::sync::watch;
 
 use attributes::Settings;
 pub use fault::SqsFault;
+use figures::Figures;
 use waiting::Waiting;
 
 /// The state that operations are handled on.
@@ -39,6 +42,7 @@ pub struct Sqs {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     waiting: Waiting,
+    figures: Figures,
 }
 
 /// Every operation.
@@ -79,9 +83,11 @@ impl Sqs {
         store: Arc<dyn MessageStore>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        meter: Arc<dyn Meter>,
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        Arc::new(Sqs { store, clock, random, waiting: Waiting::new(stop) })
+        let (waiting, figures) = (Waiting::new(stop), Figures::new(meter));
+        Arc::new(Sqs { store, clock, random, waiting, figures })
     }
 
     /// Drops a part of what is of no use any more; whether there is more.

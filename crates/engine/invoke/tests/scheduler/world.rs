@@ -105,6 +105,7 @@ impl World {
             clock,
             random: Arc::new(Counter(AtomicU64::new(1))),
             metrics: Arc::clone(&metrics),
+            meter: Arc::new(lambent_ports::meter::NoMeter),
             board: Arc::default(),
             options,
         });

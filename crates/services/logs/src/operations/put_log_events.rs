@@ -44,7 +44,9 @@ impl Handle<PutLogEvents> for Logs {
             .map(|event| LogEvent { timestamp_ms: at(event), message: event.message.clone() })
             .collect();
         let all = kept.len() == input.log_events.len();
+        let data = self.metrics_of(&kept);
         self.store.append(&context.scope, &input.log_group_name, &input.log_stream_name, kept, false).await?;
+        self.measure(&context.scope, data);
         let info = RejectedLogEventsInfo {
             too_new_log_event_start_index: (too_new < input.log_events.len()).then_some(too_new as i32),
             too_old_log_event_end_index: (too_old > 0).then_some(too_old as i32),

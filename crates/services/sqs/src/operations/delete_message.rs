@@ -42,7 +42,10 @@ impl Sqs {
                 _ => Ok(()),
             }
         });
-        Ok(outcomes.collect())
+        let outcomes: Vec<Result<(), SqsFault>> = outcomes.collect();
+        let deleted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        self.figures.deleted(queue, deleted, self.clock.now_ms());
+        Ok(outcomes)
     }
 }
 

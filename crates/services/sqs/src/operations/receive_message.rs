@@ -60,6 +60,7 @@ impl Handle<ReceiveMessage> for Sqs {
             self.waiting.wake(queue.id, received.len());
             return Ok(ReceiveMessageResult::default());
         }
+        self.figures.received(&queue, received.len(), self.clock.now_ms());
         let messages =
             received.into_iter().map(|one| shown(&queue, one, &input)).collect::<Result<Vec<_>, _>>()?;
         Ok(ReceiveMessageResult { messages: (!messages.is_empty()).then_some(messages) })

@@ -49,6 +49,7 @@ impl Handle<SendMessage> for Sqs {
         let outgoing = self.outgoing(&context, &queue, input, now_ms)?;
         let mut sent = self.store.send(queue.id, vec![outgoing.message], now_ms).await?;
         self.waiting.wake(queue.id, 1);
+        self.figures.sent(&queue, &[outgoing.bytes], now_ms);
         let sent = sent.pop().ok_or_else(|| SqsFault::Internal("nothing was sent".into()))?;
         Ok(SendMessageResult {
             md5_of_message_body: Some(outgoing.md5_of_body),
@@ -72,12 +73,12 @@ impl Handle<SendMessageBatch> for Sqs {
         batch::check("SendMessageBatchRequestEntry", input.entries.iter().map(|entry| &entry.id))?;
         let now_ms = self.clock.now_ms();
         let mut result = SendMessageBatchResult::default();
-        let (mut told, mut messages, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let (mut told, mut messages, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for entry in input.entries {
             let (id, one) = single(entry);
             match self.outgoing(&context, &queue, one, now_ms) {
                 Ok(outgoing) => {
-                    bytes += outgoing.bytes;
+                    bytes.push(outgoing.bytes);
                     messages.push(outgoing.message);
                     told.push(SendMessageBatchResultEntry {
                         id,
@@ -90,10 +91,12 @@ impl Handle<SendMessageBatch> for Sqs {
                 Err(fault) => result.failed.push(batch::failed(id, &fault)),
             }
         }
-        if bytes > MAX_BATCH_BYTES {
-            return Err(SqsFault::BatchTooLong(bytes));
+        let all_bytes: usize = bytes.iter().sum();
+        if all_bytes > MAX_BATCH_BYTES {
+            return Err(SqsFault::BatchTooLong(all_bytes));
         }
         let sent = self.send_all(&queue, messages, now_ms).await?;
+        self.figures.sent(&queue, &bytes, now_ms);
         for (mut entry, sent) in told.into_iter().zip(sent) {
             entry.sequence_number = queue.is_fifo().then(|| sequence_number(sent.sequence));
             entry.message_id = sent.uuid;
