@@ -60,6 +60,7 @@ bench: tools ## Times of invokes and starts, beside the floors
 	$(PYTHON) benches/control.py target/release/lambent
 	$(PYTHON) benches/events.py target/release/lambent
 	$(PYTHON) benches/queues.py target/release/lambent
+	$(PYTHON) benches/objects.py target/release/lambent
 	$(PYTHON) benches/rules.py target/release/lambent
 
 fmt: ## Format the code

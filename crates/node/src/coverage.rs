@@ -11,6 +11,7 @@ pub(crate) fn markdown() -> String {
     let mut lambda = lambent_control::REGISTRY.coverage();
     lambda.extend(front);
     lambda.sort_by_key(|line| line.operation);
+    let s3: Vec<String> = lambent_s3::THERE.iter().map(|name| camel(name)).collect();
     let services = [
         ("Lambda", lambda),
         ("CloudWatch", lambent_cloudwatch::REGISTRY.coverage()),
@@ -25,7 +26,17 @@ pub(crate) fn markdown() -> String {
     for (name, lines) in services {
         let done: Vec<&str> =
             lines.iter().filter(|line| line.missing.is_none()).map(|line| line.operation).collect();
+        if name == "SQS" {
+            let all = s3.len() + lambent_s3::MISSING.len();
+            let _ = writeln!(out, "| S3 | {} of {all} | {} |", s3.len(), s3.join(", "));
+        }
         let _ = writeln!(out, "| {name} | {} of {} | {} |", done.len(), lines.len(), done.join(", "));
     }
     out
+}
+
+/// `put_object` as the model writes it.
+fn camel(name: &str) -> String {
+    let capital = |word: &str| format!("{}{}", word[..1].to_ascii_uppercase(), &word[1..]);
+    name.split('_').map(capital).collect()
 }

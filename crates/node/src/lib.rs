@@ -9,6 +9,7 @@ mod invoke_bridge;
 mod measuring;
 mod metrics_page;
 mod own_client;
+mod own_code;
 mod own_service;
 mod polling;
 mod scheduling;

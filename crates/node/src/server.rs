@@ -22,19 +22,23 @@ use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
 use lambent_mappings::{MappingMetrics, Mappings};
 use lambent_metrics_sqlite::MetricsSqlite;
 use lambent_outbox_sqlite::OutboxSqlite;
-use lambent_ports::api::ApiService;
+use lambent_ports::api::{ApiService, Collected, StreamService};
+use lambent_ports::aws_client::AwsClient;
 use lambent_ports::code::CodeStore;
 use lambent_ports::code_source::CodeSource;
 use lambent_ports::log_store::LogStore;
 use lambent_ports::logs::LogSink;
 use lambent_ports::message_store::MessageStore;
 use lambent_ports::meter::Meter;
+use lambent_ports::object_store::ObjectStore;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::ParkedCount;
 use lambent_ports::store::{ChangeListener, Limits, Store};
 use lambent_queue_sqlite::SqliteQueue;
 use lambent_runtimes::Catalog;
+use lambent_s3::{S3, S3Front};
 use lambent_s3_source::S3Source;
+use lambent_s3_sqlite::S3Sqlite;
 use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
 use lambent_sns_sqlite::SnsSqlite;
 use lambent_sqs::{Sqs, SqsService};
@@ -51,6 +55,7 @@ use crate::invoke_bridge::bridge;
 use crate::measuring;
 use crate::metrics_page::MetricsPage;
 use crate::own_client::OwnClient;
+use crate::own_code::OwnCode;
 use crate::own_service::OwnService;
 use crate::polling;
 use crate::scheduling;
@@ -61,6 +66,8 @@ use crate::topics;
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 /// How often messages that are too old are dropped; no client sees them even before.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often buckets' lifecycle rules are followed; AWS does so once a day.
+const LIFECYCLE_EVERY: Duration = Duration::from_secs(60);
 /// What the log pipeline gets to write what it has, at the end.
 const FLUSH: Duration = Duration::from_secs(5);
 /// Threads for everything but invokes.
@@ -79,6 +86,7 @@ pub(crate) struct Opened {
     logs: Arc<LogsSqlite>,
     messages: Arc<SqsSqlite>,
     pub(crate) metrics: Arc<MetricsSqlite>,
+    objects: Arc<S3Sqlite>,
     pub(crate) events: Arc<OutboxSqlite>,
     pub(crate) schedules: Arc<OutboxSqlite>,
     pub(crate) topics: Arc<SnsSqlite>,
@@ -166,6 +174,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         logs: LogsSqlite::open(dir, LogsOptions { max_bytes }, Arc::clone(&clock))?,
         messages: SqsSqlite::open(dir)?,
         metrics: MetricsSqlite::open(dir, measuring::store_options(options))?,
+        objects: S3Sqlite::open(dir, &*random)?,
         events: OutboxSqlite::open(dir, "events")?,
         schedules: OutboxSqlite::open(dir, "scheduler")?,
         topics: SnsSqlite::open(dir)?,
@@ -200,7 +209,7 @@ async fn start(
     let mapping_metrics = Arc::new(MappingMetrics::default());
     let mappings = polling::build(opened, Arc::clone(&client) as _, Arc::clone(&mapping_metrics)).await?;
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
-    let control = control(options, opened, &links, &board, &mappings)?;
+    let control = control(options, opened, &client, &links, &board, &mappings)?;
     control.resume().await;
     let collector = Arc::new(Collector::default());
     let meter = Arc::clone(&collector) as Arc<dyn Meter>;
@@ -215,10 +224,12 @@ async fn start(
         cloudwatch: Arc::clone(&cloudwatch),
     };
     let own = own_service(opened, links, page);
+    let s3 = objects(opened, Arc::clone(&client) as Arc<dyn AwsClient>);
     let mut services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
         Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
+        Arc::new(Collected(Arc::clone(&s3))),
         Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
         Arc::new(SqsService(sqs)),
         Arc::new(StsService(Arc::new(Sts))),
@@ -245,6 +256,7 @@ async fn start(
         events,
         make_parts: shard_parts(options, opened, table, board, metrics, meter, Arc::clone(&log)),
         services,
+        streaming: vec![s3],
         control: tokio::runtime::Handle::current(),
         lambda_fault: lambda_fault::to_response,
         function_name_pattern: lambent_wire::lambda::shapes::RE_NAMESPACED_FUNCTION_NAME.text(),
@@ -270,6 +282,7 @@ fn own_service(opened: &Opened, links: Arc<CodeLinks>, metrics: MetricsPage) -> 
 fn control(
     options: &ServeOptions,
     opened: &Opened,
+    client: &Arc<OwnClient>,
     links: &Arc<CodeLinks>,
     board: &Arc<ProvisionedBoard>,
     mappings: &Arc<Mappings>,
@@ -277,7 +290,7 @@ fn control(
     Ok(Control::new(ControlParts {
         store: Arc::clone(&opened.store) as Arc<dyn Store>,
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
-        s3: Arc::clone(&opened.code_source) as Arc<dyn CodeSource>,
+        s3: code_source(options, opened, client),
         signatures: Arc::new(PackageSignatures::new(signing::profile_keys(
             options.signing_profiles.as_deref(),
         )?)),
@@ -353,6 +366,39 @@ fn remotes(options: &ServeOptions, opened: &Opened) -> anyhow::Result<Vec<(&'sta
         Ok((name, client.with_context(|| format!("--service-endpoints: {name}"))?))
     };
     options.services.remotes()?.into_iter().map(client).collect()
+}
+
+/// The S3 that packages come from: this server's own, unless another is configured.
+fn code_source(options: &ServeOptions, opened: &Opened, client: &Arc<OwnClient>) -> Arc<dyn CodeSource> {
+    if options.s3.s3_endpoint.is_some() {
+        return Arc::clone(&opened.code_source);
+    }
+    let (client, account) = (Arc::clone(client) as Arc<dyn AwsClient>, opened.scope.account.clone());
+    Arc::new(OwnCode { client, account })
+}
+
+fn objects(opened: &Opened, others: Arc<dyn AwsClient>) -> Arc<dyn StreamService> {
+    let store = Arc::clone(&opened.objects) as Arc<dyn ObjectStore>;
+    let s3 = S3::new(store, others, Arc::clone(&opened.clock), Arc::clone(&opened.random));
+    let objects = Arc::clone(&opened.objects);
+    tokio::spawn(async move {
+        match objects.sweep().await {
+            Ok(0) => {}
+            Ok(removed) => {
+                tracing::info!(removed, "files of objects that were not stored to their end are gone")
+            }
+            Err(error) => tracing::warn!(%error, "files of objects could not be swept"),
+        }
+    });
+    tokio::spawn(Arc::clone(&s3).tell());
+    let expiring = Arc::clone(&s3);
+    tokio::spawn(async move {
+        loop {
+            expiring.expire().await;
+            tokio::time::sleep(LIFECYCLE_EVERY).await;
+        }
+    });
+    Arc::new(S3Front::new(s3))
 }
 
 fn queues(opened: &Opened, meter: Arc<dyn Meter>, stop: watch::Receiver<bool>) -> Arc<Sqs> {

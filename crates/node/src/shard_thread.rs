@@ -12,7 +12,7 @@ use http::Response;
 use lambent_domain::{Fault, RequestId, Scope};
 use lambent_http_front::{Front, FrontParts};
 use lambent_invoke::{Invoker, Shard, ShardParts};
-use lambent_ports::api::ApiService;
+use lambent_ports::api::{ApiService, StreamService};
 use lambent_ports::invoke::{Events, Invoke};
 use lambent_ports::service_door::{OpenDoor, Resident, ServiceDoor};
 use lambent_runtime_front::HttpRuntimeFront;
@@ -46,6 +46,7 @@ pub(crate) struct ShardSetup {
     pub(crate) own_invokes: OwnInvokes,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) services: Vec<Arc<dyn ApiService>>,
+    pub(crate) streaming: Vec<Arc<dyn StreamService>>,
     pub(crate) control: tokio::runtime::Handle,
     pub(crate) lambda_fault: fn(&Fault, &RequestId) -> Response<Bytes>,
     pub(crate) function_name_pattern: &'static str,
@@ -78,6 +79,7 @@ async fn run(setup: ShardSetup) {
         invoke,
         events: setup.events,
         services: setup.services,
+        streaming: setup.streaming,
         control: setup.control,
         lambda_fault: setup.lambda_fault,
         function_name_pattern: setup.function_name_pattern,

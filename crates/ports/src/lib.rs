@@ -15,6 +15,7 @@ pub mod logs;
 pub mod message_store;
 pub mod meter;
 pub mod metric_store;
+pub mod object_store;
 pub mod outbound;
 pub mod outbox;
 pub mod presence;

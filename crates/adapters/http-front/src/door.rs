@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::{Front, connection};
+use crate::{Ends, Front, connection};
 
 /// Connections of one environment at the same time. More wait in the listener's backlog.
 const MAX_CONNECTIONS: usize = 256;
@@ -38,7 +38,8 @@ async fn serve(front: Rc<Front>, listener: TcpListener, local: String, resident:
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (front, resident) = (Rc::clone(&front), Rc::clone(&resident));
-                let connection = connection(front, stream, local.clone(), Some(resident), stop.clone());
+                let ends = Ends { peer: None, local: local.clone(), resident: Some(resident) };
+                let connection = connection(front, stream, ends, stop.clone());
                 connections.spawn_local(async move {
                     connection.await;
                     drop(permit);

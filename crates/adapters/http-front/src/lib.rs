@@ -9,20 +9,24 @@ mod invoke;
 pub mod route;
 
 use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Request, Response};
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lambent_domain::{Fault, RequestId, Scope};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
-use lambent_ports::api::{ApiRequest, ApiService, Caller};
+use lambent_ports::api::{ApiRequest, ApiService, Caller, StreamService};
 use lambent_ports::invoke::{Events, Invoke};
 use lambent_ports::presence::present;
 use lambent_ports::service_door::Resident;
@@ -44,6 +48,8 @@ pub struct FrontParts {
     pub events: Arc<dyn Events>,
     /// Every service but the invoke path, by signing name.
     pub services: Vec<Arc<dyn ApiService>>,
+    /// Services whose bodies are not read here; they go before others of the same name.
+    pub streaming: Vec<Arc<dyn StreamService>>,
     /// Where services run.
     pub control: tokio::runtime::Handle,
     /// Lambda's faults on the wire: the one place that knows them.
@@ -56,6 +62,19 @@ pub struct FrontParts {
     pub clock: Arc<dyn Clock>,
     /// For request ids.
     pub random: Arc<dyn Random>,
+}
+
+/// A body that is there, or one that streams.
+type Answer = Either<Full<Bytes>, UnsyncBoxBody<Bytes, io::Error>>;
+
+/// Where a connection comes from and to.
+#[derive(Clone)]
+struct Ends {
+    /// `None` inside a sandbox.
+    peer: Option<IpAddr>,
+    local: String,
+    /// Whose sandbox it comes from.
+    resident: Option<Rc<Resident>>,
 }
 
 /// The front of one shard.
@@ -90,8 +109,9 @@ impl Front {
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let connection = connection(Rc::clone(&self), stream, local.clone(), None, stop.clone());
+                Ok((stream, peer)) => {
+                    let ends = Ends { peer: Some(peer.ip()), local: local.clone(), resident: None };
+                    let connection = connection(Rc::clone(&self), stream, ends, stop.clone());
                     connections.spawn_local(async move {
                         connection.await;
                         drop(permit);
@@ -122,23 +142,60 @@ impl Front {
         invoke::answer(self, head, Full::new(body), identity, request_id).await
     }
 
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        local: &str,
-        resident: Option<&Resident>,
-    ) -> Response<Bytes> {
+    async fn answer(&self, request: Request<Incoming>, ends: &Ends) -> Response<Answer> {
         let (head, body) = request.into_parts();
+        let mut identity = route::identify(&head, &self.parts.default_scope);
+        if let Some(resident) = ends.resident.as_deref() {
+            identity.is_of(resident);
+        }
+        match self.streaming(&head, &identity) {
+            Some(service) => self.stream(service, head, body, identity, ends).await.map(Either::Right),
+            None => {
+                let whole = self.collect(head, body, identity, &ends.local).await;
+                whole.map(|body| Either::Left(Full::new(body)))
+            }
+        }
+    }
+
+    /// Hands the request over with its body unread.
+    async fn stream(
+        &self,
+        service: Arc<dyn StreamService>,
+        head: Parts,
+        body: Incoming,
+        identity: Identity,
+        ends: &Ends,
+    ) -> Response<UnsyncBoxBody<Bytes, io::Error>> {
+        let (_present, gone) = present();
+        let base_url = format!("http://{}", route::host(&head).unwrap_or(&ends.local));
+        let request_id = RequestId::from_random(self.parts.random.bytes16());
+        let request = ApiRequest {
+            method: head.method,
+            uri: head.uri,
+            headers: head.headers,
+            body: body.map_err(io::Error::other).boxed_unsync(),
+            scope: identity.scope,
+            caller: identity.caller,
+            request_id,
+            base_url,
+            gone,
+        };
+        let peer = ends.peer;
+        let answer = self.parts.control.spawn(async move { service.call(request, peer).await });
+        answer.await.unwrap_or_else(|error| {
+            tracing::error!(%error, %request_id, "an operation panicked");
+            let fault = Fault::Internal("an operation panicked".into());
+            (self.parts.lambda_fault)(&fault, &request_id).map(lambent_ports::api::whole)
+        })
+    }
+
+    async fn collect(&self, head: Parts, body: Incoming, identity: Identity, local: &str) -> Response<Bytes> {
         let request_id = RequestId::from_random(self.parts.random.bytes16());
         if route::is_function_url(&head) {
             let reason =
                 "a function URL can be configured and not called; call Invoke on its function".into();
             let fault = Fault::NotImplemented { operation: "InvokeFunctionUrl", reason };
             return (self.parts.lambda_fault)(&fault, &request_id);
-        }
-        let mut identity = route::identify(&head, &self.parts.default_scope);
-        if let Some(resident) = resident {
-            identity.is_of(resident);
         }
         if route::is_invoke(&head, &identity) {
             return invoke::answer(self, head, body, identity, request_id).await;
@@ -185,7 +242,16 @@ impl Front {
         })
     }
 
-    fn service(&self, head: &http::request::Parts, identity: &Identity) -> Option<Arc<dyn ApiService>> {
+    /// The service of a request whose bodies stream.
+    fn streaming(&self, head: &Parts, identity: &Identity) -> Option<Arc<dyn StreamService>> {
+        if route::is_function_url(head) {
+            return None;
+        }
+        let name = route::service_name(head, identity)?;
+        self.parts.streaming.iter().find(|service| service.signing_name() == name).cloned()
+    }
+
+    fn service(&self, head: &Parts, identity: &Identity) -> Option<Arc<dyn ApiService>> {
         self.named(route::service_name(head, identity)?)
     }
 
@@ -194,20 +260,14 @@ impl Front {
     }
 }
 
-async fn connection(
-    front: Rc<Front>,
-    stream: TcpStream,
-    local: String,
-    resident: Option<Rc<Resident>>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn connection(front: Rc<Front>, stream: TcpStream, ends: Ends, mut stop: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
-        let (front, local, resident) = (Rc::clone(&front), local.clone(), resident.clone());
+        let (front, ends) = (Rc::clone(&front), ends.clone());
         async move {
-            let mut response = front.answer(request, &local, resident.as_deref()).await;
+            let mut response = front.answer(request, &ends).await;
             response.headers_mut().entry("server").or_insert(HeaderValue::from_static("lambent"));
-            Ok::<_, Infallible>(response.map(Full::new))
+            Ok::<_, Infallible>(response)
         }
     });
     let serving = hyper::server::conn::http1::Builder::new()

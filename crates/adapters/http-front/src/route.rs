@@ -42,7 +42,8 @@ pub fn identify(head: &Parts, default: &Scope) -> Identity {
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.split_once("Credential=").map(|(_, rest)| rest))
         .map(|rest| rest.split([',', ' ']).next().unwrap_or(rest).to_owned())
-        .or_else(|| query_value(head, "X-Amz-Credential"));
+        .or_else(|| query_value(head, "X-Amz-Credential"))
+        .or_else(|| older_access_key(head).map(|key| format!("{key}///s3")));
     let Some(credential) = credential else {
         let caller = Caller { account: default.account.clone(), access_key_id: None, principal: None };
         return Identity { scope: default.clone(), caller, service: None };
@@ -59,6 +60,13 @@ pub fn identify(head: &Parts, default: &Scope) -> Identity {
         caller: Caller { account, access_key_id: Some(access_key_id), principal: None },
         service,
     }
+}
+
+/// The access key id of a signature of version 2, which only S3 still knows: presigned URLs of boto3 are among them.
+fn older_access_key(head: &Parts) -> Option<String> {
+    let header = head.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let in_header = header.and_then(|text| text.strip_prefix("AWS ")?.split(':').next());
+    in_header.map(str::to_owned).or_else(|| query_value(head, "AWSAccessKeyId"))
 }
 
 /// `POST /2015-03-31/functions/{name}/invocations` or the older InvokeAsync, with or without a slash at the end.
@@ -107,6 +115,9 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
     if let Some(rest) = head.uri.path().strip_prefix("/service/") {
         return (rest.split('/').next() == Some(CLOUDWATCH)).then_some("monitoring");
     }
+    if host(head).is_some_and(is_bucket_host) {
+        return Some("s3");
+    }
     if looks_dated(head.uri.path()) {
         return Some("lambda");
     }
@@ -117,12 +128,35 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
         return Some("sns");
     }
     if let Some(name) = host(head).and_then(|host| host.split('.').next())
-        && matches!(name, "events" | "lambda" | "logs" | "monitoring" | "scheduler" | "sns" | "sqs" | "sts")
+        && matches!(
+            name,
+            "events" | "lambda" | "logs" | "monitoring" | "s3" | "scheduler" | "sns" | "sqs" | "sts"
+        )
     {
         return Some(name);
     }
     let form = head.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")).then_some("sts")
+    if form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+        return Some("sts");
+    }
+    // Buckets and keys can look like anything.
+    Some("s3")
+}
+
+/// `<bucket>.s3.<…>`, `<bucket>.s3-<region>.<…>` or `<bucket>.localhost`.
+fn is_bucket_host(host: &str) -> bool {
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let in_labels = |label: &str| label == "s3" || label.starts_with("s3-");
+    host.split('.').skip(1).any(in_labels)
+        || host.strip_suffix(".localhost").is_some_and(|rest| !rest.contains('.') && !is_service(rest))
+}
+
+/// Whether a host's first label is a service's.
+fn is_service(label: &str) -> bool {
+    matches!(
+        label,
+        "lambda" | "logs" | "s3" | "sqs" | "sts" | "sns" | "events" | "scheduler" | "iam" | "monitoring"
+    )
 }
 
 /// `/<account>/<queue>`: what a queue's URL has behind the host.
@@ -263,7 +297,23 @@ mod tests {
         assert_eq!(service("GET", link, &[]).as_deref(), Some("sns"));
         assert_eq!(service("GET", "/SimpleNotificationService-0a.pem", &[]).as_deref(), Some("sns"));
         assert_eq!(service("GET", "/_lambent/health", &[]).as_deref(), Some("_lambent"));
-        assert_eq!(service("GET", "/bucket/key", &[]), None);
+    }
+
+    #[test]
+    fn what_is_for_nobody_else_is_for_s3() {
+        assert_eq!(service("GET", "/bucket/key", &[]).as_deref(), Some("s3"));
+        let host = |name| service("GET", "/2015-03-31/functions/", &[("host", name)]);
+        assert_eq!(host("photos.s3.us-east-1.amazonaws.com").as_deref(), Some("s3"));
+        assert_eq!(host("photos.localhost:4566").as_deref(), Some("s3"));
+        assert_eq!(host("a.b.s3-eu-west-1.amazonaws.com").as_deref(), Some("s3"));
+        assert_eq!(host("lambda.localhost").as_deref(), Some("lambda"));
+        assert_eq!(host("127.0.0.1:4566").as_deref(), Some("lambda"));
+        let presigned = "/123456789012/key?AWSAccessKeyId=210987654321&Signature=x&Expires=1";
+        assert_eq!(service("GET", presigned, &[]).as_deref(), Some("s3"));
+        let older = [("authorization", "AWS 210987654321:c2ln")];
+        let identity = identify(&head("GET", "/b", &older), &scope());
+        assert_eq!(identity.caller.access_key_id.as_deref(), Some("210987654321"));
+        assert_eq!(identity.scope.region.as_str(), "us-east-1");
     }
 
     #[test]

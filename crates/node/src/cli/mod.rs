@@ -6,6 +6,7 @@ pub mod options;
 mod runtime;
 pub mod services;
 pub(crate) mod signing;
+mod trigger;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -41,6 +42,11 @@ enum Command {
     Runtime {
         #[command(subcommand)]
         command: RuntimeCommand,
+    },
+    /// Let buckets call functions
+    Trigger {
+        #[command(subcommand)]
+        command: trigger::TriggerCommand,
     },
     /// Sign a package, for functions with a code-signing configuration
     Sign(signing::SignOptions),
@@ -118,6 +124,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Runtime { command: RuntimeCommand::Install { host, ids } } => {
             runtime::install(&host.root(), &ids)
         }
+        Command::Trigger { command } => trigger::run(command),
         Command::Sign(options) => signing::sign(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "lambent", &mut std::io::stdout());
@@ -149,7 +156,9 @@ fn environment<'a>(url: &'a str, region: &'a str) -> [(&'static str, &'a str); 5
 }
 
 fn serve(options: &ServeOptions) -> anyhow::Result<()> {
-    lambent_kit::telemetry::start(&options.log_level, options.log_format == LogFormat::Json)
+    // S3's front calls every refusal of a client an error; a filter that names it still shows them.
+    let filter = format!("s3s=off,{}", options.log_level);
+    lambent_kit::telemetry::start(&filter, options.log_format == LogFormat::Json)
         .map_err(anyhow::Error::msg)?;
     let region = options.region.clone();
     crate::server::run(options, |url| {

@@ -113,7 +113,7 @@ pub struct ServeOptions {
 /// Where code comes from that functions and layers name by bucket and key.
 #[derive(Args, Clone, Debug, Default)]
 pub struct S3 {
-    /// S3, or what speaks its protocol, for code given by bucket and key
+    /// Another S3 than this server's, or what speaks its protocol, for code given by bucket and key
     #[arg(long, env = "LAMBENT_S3_ENDPOINT", value_name = "URL")]
     pub s3_endpoint: Option<String>,
     /// Region that requests to S3 are signed for. Default: that of the request that names the code
