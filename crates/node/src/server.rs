@@ -216,14 +216,7 @@ async fn start(
     let sqs = queues(opened, Arc::clone(&meter), stop.clone());
     let logs = logs(opened, &meter);
     let cloudwatch = measuring::start(opened, collector, Arc::clone(&sqs));
-    let page = MetricsPage {
-        invoke: Arc::clone(&metrics),
-        delivery: Arc::clone(&delivery_metrics),
-        mappings: mapping_metrics,
-        queue: Arc::clone(&opened.queue),
-        cloudwatch: Arc::clone(&cloudwatch),
-    };
-    let own = own_service(opened, links, page);
+    let own = own_service(opened, links, (&metrics, &delivery_metrics, mapping_metrics, &cloudwatch));
     let s3 = objects(opened, Arc::clone(&client) as Arc<dyn AwsClient>);
     let mut services: Vec<Arc<dyn ApiService>> = vec![
         Arc::new(ControlService(control)),
@@ -274,7 +267,18 @@ fn logs(opened: &Opened, meter: &Arc<dyn Meter>) -> Arc<Logs> {
     Logs::new(store, Arc::clone(&opened.clock), Arc::clone(meter))
 }
 
-fn own_service(opened: &Opened, links: Arc<CodeLinks>, metrics: MetricsPage) -> OwnService {
+type Figures<'a> =
+    (&'a Arc<InvokeMetrics>, &'a Arc<DeliveryMetrics>, Arc<MappingMetrics>, &'a Arc<CloudWatch>);
+
+fn own_service(opened: &Opened, links: Arc<CodeLinks>, figures: Figures<'_>) -> OwnService {
+    let (invoke, delivery, mappings, cloudwatch) = figures;
+    let metrics = MetricsPage {
+        invoke: Arc::clone(invoke),
+        delivery: Arc::clone(delivery),
+        mappings,
+        queue: Arc::clone(&opened.queue),
+        cloudwatch: Arc::clone(cloudwatch),
+    };
     let code = Arc::clone(&opened.code) as Arc<dyn CodeStore>;
     OwnService { code, links, metrics, clock: Arc::clone(&opened.clock) }
 }
