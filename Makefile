@@ -11,8 +11,10 @@ DATA_DIR ?= .lambent
 export LAMBENT_RUNTIMES_DIR ?= $(CURDIR)/$(RUNTIMES)
 
 FUZZ_SECONDS ?= 60
+export SOAK_SECONDS ?= 120
+export SOAK_COLD_STARTS ?= 10000
 
-.PHONY: help run test lint unit e2e fuzz bench fmt tools runtimes
+.PHONY: help run test lint unit e2e fuzz bench soak fmt tools runtimes
 
 help: ## List what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +64,11 @@ bench: tools ## Times of invokes and starts, beside the floors
 	$(PYTHON) benches/queues.py target/release/lambent
 	$(PYTHON) benches/objects.py target/release/lambent
 	$(PYTHON) benches/rules.py target/release/lambent
+
+soak: $(VENV)/installed ## Everything at once for SOAK_SECONDS, then SOAK_COLD_STARTS; nothing may leak
+	$(CARGO) build --release --package lambent
+	target/release/lambent runtime install python3.11 python3.12
+	LAMBENT_BINARY=$(CURDIR)/target/release/lambent $(VENV)/bin/python tests/e2e/soak.py
 
 fmt: ## Format the code
 	$(CARGO) fmt

@@ -100,7 +100,8 @@ def of_processes(file):
 def child():
     if os.fork() == 0:
         os.execve("/bin/sleep", [WORD, "600"], {b"SECRET": WORD})
-    while not of_processes("cmdline")():
+    # Its environment can be read a moment later than its command line.
+    while not (of_processes("cmdline")() and of_processes("environ")()):
         time.sleep(0.001)
     return True
 
