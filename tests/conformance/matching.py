@@ -29,6 +29,10 @@ TOKEN = re.compile(r"<([a-z][a-z0-9_-]*)(?::(\d+))?>")
 ABSENT = object()
 
 
+#: What this server adds to AWS's answers: where a function finds its services.
+OURS = {"Payload.environment.AWS_ENDPOINT_URL": "http://169.254.100.1:4566"}
+
+
 class Matcher:
     """Keeps what `<word:n>` turned out to be, over all steps of a case."""
 
@@ -67,6 +71,8 @@ class Matcher:
             path = "%s.%s" % (at, name) if at else name
             if name not in actual:
                 yield "%s: expected %s, is not there" % (path, shown(expected[name]))
+            elif path in OURS and actual[name] == OURS[path]:
+                continue
             elif name not in expected:
                 yield "%s: should not be there, is %s" % (path, shown(actual[name]))
             else:
