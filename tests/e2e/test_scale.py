@@ -117,7 +117,7 @@ def test_updates_of_code_and_configuration_fail_no_request(server):
         for one in asking:
             one.result()
     assert server.invoke("updated")["Json"] == 5
-    assert seen[-1] == 5
+    assert set(seen) == set(range(6)) or set(seen) == set(range(1, 6))
 
 
 def test_a_provisioned_environment_that_crashes_is_replaced_before_anybody_asks(server):

@@ -13,8 +13,8 @@ def handler(event, context):
     sqs.send_message(QueueUrl=url, MessageBody="from python")
     message = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"][0]
     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    functions = [each["FunctionName"] for each in boto3.client("lambda").list_functions()["Functions"]]
-    return {"body": message["Body"], "url": url, "sees itself": context.function_name in functions}
+    itself = boto3.client("lambda").get_function_configuration(FunctionName=context.function_name)["FunctionArn"]
+    return {"body": message["Body"], "url": url, "sees itself": itself == context.invoked_function_arn}
 """
 
 NODE = """

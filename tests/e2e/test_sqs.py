@@ -201,7 +201,7 @@ def test_batches_fail_entry_by_entry(sqs):
 
 
 def test_what_is_received_too_often_goes_to_the_dead_letter_queue(sqs):
-    dead = make(sqs, "dead", ReceiveMessageWaitTimeSeconds=20)
+    dead = make(sqs, "dead-after-receives", ReceiveMessageWaitTimeSeconds=20)
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"})
     url = make(sqs, "alive", RedrivePolicy=redrive, VisibilityTimeout=0)
