@@ -347,9 +347,11 @@ pub(crate) fn join(dirs: &Dirs) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets frozen processes run. In version 1 a frozen process does not even die of SIGKILL.
-pub(crate) fn thaw(dir: &Path) {
-    for (file, value) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+/// Lets frozen processes run, and all use what is free. In version 1 a frozen process does not even die of SIGKILL.
+pub(crate) fn let_die(dir: &Path) {
+    let values =
+        [("freezer.state", "THAWED"), ("cgroup.freeze", "0"), ("cpu.cfs_quota_us", "-1"), ("cpu.max", "max")];
+    for (file, value) in values {
         let path = dir.join(file);
         if path.exists() {
             let _ = fs::write(path, value);
@@ -368,7 +370,7 @@ pub(crate) fn remove(dirs: &Dirs) -> bool {
 /// Ends whatever runs in a directory of a launcher that is gone for certain, and tries to remove it.
 pub(crate) fn clear(own: &Path) -> bool {
     for sandbox in fs::read_dir(own).into_iter().flatten().flatten().map(|entry| entry.path()) {
-        thaw(&sandbox);
+        let_die(&sandbox);
         let processes = fs::read_to_string(sandbox.join("cgroup.procs")).unwrap_or_default();
         for pid in processes.lines().filter_map(|line| rustix::process::Pid::from_raw(line.parse().ok()?)) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

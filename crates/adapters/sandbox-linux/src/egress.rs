@@ -160,7 +160,7 @@ impl Gateway {
                     pidfd_open(Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?, PidfdFlags::empty())?,
                 ))
             });
-            started.inspect_err(|error| eprintln!("lambent: functions can't resolve names: {error}")).ok()
+            started.inspect_err(|error| complain!("lambent: functions can't resolve names: {error}")).ok()
         });
     }
 
@@ -178,7 +178,7 @@ impl Gateway {
         self.restarts += 1;
         match self.restarts <= RESTARTS {
             true => self.start_resolver(filters),
-            false => eprintln!("lambent: functions can't resolve names: the resolver ends again and again"),
+            false => complain!("lambent: functions can't resolve names: the resolver ends again and again"),
         }
     }
 

@@ -41,9 +41,9 @@ impl Running {
             .map_err(|error| format!("limits: {error}"))
     }
 
-    /// Kills it and everything in it. Frozen processes would not die.
+    /// Kills it and everything in it. Frozen processes would not die, and many with a small share of a CPU not for minutes.
     pub(crate) fn kill(&self) {
-        self.cgroups.iter().for_each(|(_, dir)| cgroups::thaw(dir));
+        self.cgroups.iter().for_each(|(_, dir)| cgroups::let_die(dir));
         sys::kill_by_pidfd(&self.pidfd);
     }
 }

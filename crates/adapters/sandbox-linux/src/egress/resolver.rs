@@ -64,7 +64,7 @@ impl Listeners {
         let status = match self.confined(user, filters) {
             Ok(()) => 0,
             Err(error) => {
-                eprintln!("lambent: the resolver for functions can't run: {error}");
+                complain!("lambent: the resolver for functions can't run: {error}");
                 1
             }
         };
