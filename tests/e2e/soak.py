@@ -1,5 +1,5 @@
 """Cold starts, warm invokes, crashes, timeouts and updates on a real server, all at once and for a while; in the end every
-count is where it began. `make soak` runs it."""
+count is where it began. `make soak` runs it for minutes, `test_soak.py` for seconds."""
 
 import collections
 import json
