@@ -5,12 +5,17 @@ use std::ffi::CString;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use lambent_ports::sandbox::PARKED_FD_ENV;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::protocol::{FromSupervisor, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
 use crate::sys;
+
+/// How long the kernel gets to collect descriptors that are under way to nobody, and how often is looked.
+const COLLECTED_WITHIN: Duration = Duration::from_secs(5);
+const COLLECTED_AGAIN: Duration = Duration::from_millis(2);
 
 /// Descriptor that a runtime finds its framed log under.
 const TELEMETRY_FD: i32 = 3;
@@ -92,8 +97,19 @@ impl Supervisor {
         }
     }
 
+    /// Descriptors on their way count for the user that the function is, too. What it had under way between sockets of its
+    /// own is collected after its processes have ended, and the kernel begins with that when a socket is closed.
     fn tell(&self, message: &FromSupervisor, fds: &[OwnedFd]) -> std::io::Result<()> {
-        send(self.server.as_fd(), message, fds)
+        let until = Instant::now() + COLLECTED_WITHIN;
+        loop {
+            match send(self.server.as_fd(), message, fds) {
+                Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) && Instant::now() < until => {
+                    drop(UnixStream::pair()?);
+                    std::thread::sleep(COLLECTED_AGAIN);
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     fn reap(&mut self, all: bool) -> std::io::Result<()> {
