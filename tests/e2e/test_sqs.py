@@ -461,7 +461,7 @@ def test_the_query_protocol_works_at_the_queues_own_url(server, sqs):
 def test_both_cli_versions_speak_to_queues(server, version):
     if version == 2 and not (ROOT / ".cache/aws-cli-v2/usr/bin/aws").exists():
         pytest.skip("version 2 is not there")
-    name = "cli-%d" % version
+    name = "queue-of-cli-%d" % version
 
     def cli(*arguments):
         # Version 1 sends queues elsewhere unless it is told so.
