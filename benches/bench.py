@@ -198,7 +198,7 @@ def cold(connection, name, runtime, handler, code, promise):
     """Each from a function of its own, already deployed, one every 200 ms: after idleness."""
     times = []
     for number in range(COLD):
-        function = "cold-%d-%s" % (number, name.split(",")[0])
+        function = "cold-%d-%s" % (number, name.split(",")[0].replace(" ", "-"))
         create(connection, function, runtime, handler, code)
         time.sleep(0.2)
         request = connection.request("POST", "/2015-03-31/functions/%s/invocations" % function, b"{}")

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from bench import HERE, Connection, Server, create, package
+from bench import HERE, Connection, Server, create, echo, package
 from control import load, row
 from events import sync_floor
 
@@ -54,12 +54,10 @@ def fill(server, url, count):
         call(connection, "SendMessageBatch", QueueUrl=url, Entries=entries)
 
 
-def mapped(server, directory, count):
+def mapped(server, binary, count):
     """From before a message is sent until its warm function has run and the message is deleted, seen by asking again and again."""
     connection, watching = Connection(*server.address), Connection(*server.address)
-    compiled = os.path.join(directory, "bootstrap")
-    subprocess.run(["cc", "-O2", "-static", "-o", compiled, str(HERE / "native.c")], check=True)
-    create(connection, "mapped", "provided.al2023", "any", package("bootstrap", pathlib.Path(compiled).read_bytes(), 0o755))
+    create(connection, "mapped", "provided.al2023", "any", package("bootstrap", echo(binary), 0o755))
     url = call(connection, "CreateQueue", QueueName="mapped")["QueueUrl"]
     arn = call(connection, "GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     mapping = connection.call("POST", "/2015-03-31/event-source-mappings", {"EventSourceArn": arn, "FunctionName": "mapped"})
@@ -121,7 +119,7 @@ def main():
             seconds = together(fill, server, url, BACKLOG // CONNECTIONS)
             print("%-46s %9.0f/s" % ("sent in batches of ten", BACKLOG / seconds), flush=True)
             print("%-46s %9.1f MB %26s" % ("memory for a backlog of %d" % BACKLOG, server.memory_mb() - small, "<= 100 MB"), flush=True)
-            latencies = mapped(server, directory, MAPPED)
+            latencies = mapped(server, binary, MAPPED)
             row("sent, received, function called, deleted", (len(latencies) / sum(latencies) * 1000, *quantiles(latencies)), "p50 <= 10 ms")
             # An idle connection has been closed meanwhile.
             connection, latencies = Connection(*server.address), []

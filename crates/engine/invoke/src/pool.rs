@@ -310,10 +310,6 @@ impl Pool {
         self.charge.get().expected_mb()
     }
 
-    pub(crate) fn has_known_charge(&self) -> bool {
-        self.charge.get().is_known()
-    }
-
     /// One of its environments holds this much; returns what it is charged.
     pub(crate) fn seen(&self, bytes: u64) -> u64 {
         let mut charge = self.charge.get();

@@ -68,11 +68,10 @@ async fn arrived(pool: &Rc<Pool>, why: InitializationType, environment: Rc<Envir
     }
     pool.release(Rc::clone(&environment));
     pool.note_provisioned(None);
-    if !pool.has_known_charge() {
-        // Whom it was given to goes first.
-        tokio::task::yield_now().await;
-        environment.measure();
-    }
+    // Whom it was given to goes first. Each is measured: a parked interpreter may hold much more than those that are
+    // started when none is left, and many of these would be refused for what the first one holds.
+    tokio::task::yield_now().await;
+    environment.measure();
 }
 
 fn failed(shard: &Rc<Shard>, pool: &Rc<Pool>, why: InitializationType, fault: Fault) {

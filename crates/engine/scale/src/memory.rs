@@ -27,11 +27,6 @@ impl Charge {
         self.seen_mb.unwrap_or(UNSEEN_MB.min(self.configured_mb))
     }
 
-    /// Whether any has been seen.
-    pub fn is_known(&self) -> bool {
-        self.seen_mb.is_some()
-    }
-
     /// One was seen to hold this much; returns what it is charged. What is expected rises at once and falls slowly: one
     /// large request in eight makes all of them large.
     pub fn seen(&mut self, bytes: u64) -> u64 {
