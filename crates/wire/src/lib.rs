@@ -5,6 +5,8 @@ pub mod cloudwatch;
 #[rustfmt::skip]
 pub mod events;
 #[rustfmt::skip]
+pub mod iam;
+#[rustfmt::skip]
 pub mod lambda;
 #[rustfmt::skip]
 pub mod logs;

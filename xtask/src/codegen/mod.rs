@@ -20,6 +20,7 @@ const BOTOCORE: &str = "1.44.5";
 const SERVICES: &[(&str, &str)] = &[
     ("cloudwatch", "2010-08-01"),
     ("events", "2015-10-07"),
+    ("iam", "2010-05-08"),
     ("lambda", "2015-03-31"),
     ("logs", "2014-03-28"),
     ("scheduler", "2021-06-30"),
