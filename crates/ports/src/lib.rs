@@ -12,6 +12,7 @@ pub mod http_post;
 pub mod invoke;
 pub mod log_store;
 pub mod logs;
+pub mod message_moves;
 pub mod message_store;
 pub mod meter;
 pub mod metric_store;
