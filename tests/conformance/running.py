@@ -78,11 +78,8 @@ class Run:
         """Keeps values for later steps; which of them the answer doesn't have is returned."""
         missing = []
         for name, path in step.get("capture", {}).items():
-            value = answer
-            try:
-                for part in path.split("."):
-                    value = value[int(part) if isinstance(value, list) else part]
-            except (KeyError, IndexError, TypeError):
+            value = member(answer, path)
+            if value is None:
                 missing.append(path)
             else:
                 self.values.captured[name] = value
@@ -105,7 +102,7 @@ class Run:
         end = time.monotonic() + PATIENCE_S
         while True:
             answer = self.answer(step, args)
-            if all(answer.get(name) == value for name, value in self.values.fill(step["until"]).items()):
+            if all(member(answer, name) == value for name, value in self.values.fill(step["until"]).items()):
                 return
             if time.monotonic() > end:
                 raise Difference("%s, %s never became %s: %s" % (where, said(step, args), step["until"], shown(answer)))
@@ -143,6 +140,16 @@ class Run:
                 return raw_answer(response.status, response.headers, response.read(), step)
         except urllib.error.HTTPError as error:
             return raw_answer(error.code, error.headers, error.read(), step)
+
+
+def member(value, path):
+    """What is at `Member.0.Member` of an answer; None where nothing is."""
+    try:
+        for part in path.split("."):
+            value = value[int(part) if isinstance(value, list) else part]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return value
 
 
 def raw_answer(status, headers, body, step):

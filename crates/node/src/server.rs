@@ -409,6 +409,7 @@ fn queues(opened: &Opened, meter: Arc<dyn Meter>, stop: watch::Receiver<bool>) -
     let store = Arc::clone(&opened.messages) as Arc<dyn MessageStore>;
     let sqs = Sqs::new(store, Arc::clone(&opened.clock), Arc::clone(&opened.random), meter, stop);
     tokio::spawn(sweep(Arc::clone(&sqs)));
+    tokio::spawn(Arc::clone(&sqs).run_moves());
     sqs
 }
 

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod invoke;
 pub mod log_store;
 pub mod logs;
+pub mod message_moves;
 pub mod message_store;
 pub mod meter;
 pub mod metric_store;

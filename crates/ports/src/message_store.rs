@@ -10,6 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_domain::Scope;
 
+pub use crate::message_moves::{MoveId, MoveState, MoveTask, MoveTo, Moved, NewMove, Unmovable};
+
 /// Names a queue for good: a queue of the same name made after it was deleted is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueueId(pub u64);
@@ -184,6 +186,9 @@ pub enum MessageStoreError {
     /// Somebody changed the queue in between.
     #[error("the queue has changed")]
     QueueChanged,
+    /// A move task runs on the queue.
+    #[error("a move task runs on the queue")]
+    MoveRuns,
     /// More messages are leased than may be.
     #[error("too many messages in flight")]
     TooManyInFlight,
@@ -251,15 +256,27 @@ pub trait MessageStore: Send + Sync {
         now_ms: u64,
     ) -> Result<Vec<Redeemed>, MessageStoreError>;
 
-    /// Moves up to `max` messages that are due to other queues: to `to`, or each to the queue whose ARN it came from as
-    /// `origin` finds it. They start anew there. Returns the queues they went to.
+    /// Starts a move task, unless one runs on this queue ([`MessageStoreError::MoveRuns`]).
+    async fn create_move(&self, task: NewMove) -> Result<MoveTask, MessageStoreError>;
+
+    /// Moves messages of the task's queue that are due, at most as many as there are `uuids`, and counts them: all in one
+    /// commit. They are new messages where they come to, each with one of `uuids`. A task that does not run moves nothing.
     async fn move_messages(
         &self,
-        from: QueueId,
+        id: MoveId,
         to: MoveTo,
-        max: usize,
+        uuids: Vec<String>,
         now_ms: u64,
-    ) -> Result<Vec<QueueId>, MessageStoreError>;
+    ) -> Result<Moved, MessageStoreError>;
+
+    /// Ends a task that runs; what it is now. `None` when there is none.
+    async fn end_move(&self, id: MoveId, end: MoveState) -> Result<Option<MoveTask>, MessageStoreError>;
+
+    /// Tasks of a queue, the newest first.
+    async fn moves(&self, queue: QueueId, max: usize) -> Result<Vec<MoveTask>, MessageStoreError>;
+
+    /// Tasks of all queues that run.
+    async fn running_moves(&self) -> Result<Vec<MoveTask>, MessageStoreError>;
 
     /// When the first message can be received.
     async fn next_due_ms(&self, id: QueueId) -> Result<Option<u64>, MessageStoreError>;
@@ -271,15 +288,7 @@ pub trait MessageStore: Send + Sync {
     async fn counts(&self, id: QueueId, now_ms: u64) -> Result<MessageCounts, MessageStoreError>;
 
     /// Drops a part of what is of no use any more: messages older than their queue keeps them (`retention_ms` of each
-    /// queue), those of deleted and purged queues, what is known of duplicates. Returns whether there is more.
+    /// queue), those of deleted and purged queues, what is known of duplicates, and of
+    /// move tasks that nobody is shown any more. Returns whether there is more.
     async fn sweep(&self, retention_ms: &[(QueueId, u64)], now_ms: u64) -> Result<bool, MessageStoreError>;
-}
-
-/// Where moved messages go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MoveTo {
-    /// All into one queue.
-    Queue(QueueId),
-    /// Each to where it came from; by ARN. Messages of other queues stay.
-    Origins(BTreeMap<String, QueueId>),
 }

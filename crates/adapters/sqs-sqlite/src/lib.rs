@@ -3,6 +3,7 @@
 
 mod fifo;
 mod messages;
+mod moves;
 mod queues;
 mod schema;
 mod sweep;
@@ -15,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use async_trait::async_trait;
 use lambent_domain::Scope;
 use lambent_ports::message_store::{
-    MessageCounts, MessageStore, MessageStoreError, MoveTo, NewMessage, QueueId, QueueRecord, Receipt,
-    Receive, Redeemed, Sent, Taken,
+    MessageCounts, MessageStore, MessageStoreError, MoveId, MoveState, MoveTask, MoveTo, Moved, NewMessage,
+    NewMove, QueueId, QueueRecord, Receipt, Receive, Redeemed, Sent, Taken,
 };
 use lambent_sqlite::{Bounds, OpenError, WriteError, Writer, open, open_reader};
 use rusqlite::Connection;
@@ -171,14 +172,30 @@ impl MessageStore for SqsSqlite {
         self.write(move |db| messages::set_visibility(db, id, &changes, now_ms)).await
     }
 
+    async fn create_move(&self, task: NewMove) -> Result<MoveTask, MessageStoreError> {
+        self.write(move |db| moves::create(db, &task)).await
+    }
+
     async fn move_messages(
         &self,
-        from: QueueId,
+        id: MoveId,
         to: MoveTo,
-        max: usize,
+        uuids: Vec<String>,
         now_ms: u64,
-    ) -> Result<Vec<QueueId>, MessageStoreError> {
-        self.write(move |db| messages::move_out(db, from, &to, max, now_ms)).await
+    ) -> Result<Moved, MessageStoreError> {
+        self.write(move |db| moves::go_on(db, id, &to, &uuids, now_ms)).await
+    }
+
+    async fn end_move(&self, id: MoveId, end: MoveState) -> Result<Option<MoveTask>, MessageStoreError> {
+        self.write(move |db| moves::end(db, id, &end)).await
+    }
+
+    async fn moves(&self, queue: QueueId, max: usize) -> Result<Vec<MoveTask>, MessageStoreError> {
+        self.read(move |db| moves::of_queue(db, queue, max)).await
+    }
+
+    async fn running_moves(&self) -> Result<Vec<MoveTask>, MessageStoreError> {
+        self.read(moves::running).await
     }
 
     async fn next_due_ms(&self, id: QueueId) -> Result<Option<u64>, MessageStoreError> {

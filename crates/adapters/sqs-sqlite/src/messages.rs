@@ -1,8 +1,8 @@
-//! Messages: sent, received, deleted, given back, moved.
+//! Messages: sent, received, deleted, given back.
 
 use bytes::Bytes;
 use lambent_ports::message_store::{
-    Deduplication, MessageCounts, MessageStoreError, MoveTo, NewMessage, QueueId, Receipt, Receive, Received,
+    Deduplication, MessageCounts, MessageStoreError, NewMessage, QueueId, Receipt, Receive, Received,
     Redeemed, Sent, Taken,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
@@ -137,7 +137,7 @@ pub(crate) const DUE: &str = "SELECT id, receives, sent_ms, group_name FROM mess
     WHERE bucket = ?1 AND due_ms <= ?2 ORDER BY due_ms, id LIMIT ?3";
 
 /// Messages that can be received, in the order in which they are. What is taken is not due any more.
-fn due(db: &Connection, bucket: Bucket, wanted: usize, now_ms: u64) -> Result<Vec<Candidate>> {
+pub(crate) fn due(db: &Connection, bucket: Bucket, wanted: usize, now_ms: u64) -> Result<Vec<Candidate>> {
     if bucket.fifo {
         return fifo::due(db, bucket.id, wanted, now_ms);
     }
@@ -303,45 +303,6 @@ pub(crate) fn set_visibility(
         Ok(Redeemed::Done)
     };
     changes.iter().map(one).collect()
-}
-
-pub(crate) fn move_out(
-    db: &Connection,
-    from: QueueId,
-    to: &MoveTo,
-    max: usize,
-    now_ms: u64,
-) -> Result<Vec<QueueId>> {
-    let bucket = queues::bucket(db, from)?.id;
-    let mut query = prepare(
-        db,
-        "SELECT id, receives, sent_ms, group_name, source FROM messages
-         WHERE bucket = ?1 AND due_ms <= ?2 ORDER BY due_ms, id LIMIT ?3",
-    )?;
-    let found = query.query_map(params![bucket, now_ms as i64, max as i64], |row| {
-        Ok((Candidate::read(row)?, row.get::<_, Option<String>>(4)?))
-    });
-    let found: Vec<_> = found.map_err(storage)?.collect::<rusqlite::Result<_>>().map_err(storage)?;
-    let mut went = Vec::new();
-    for (candidate, source) in found {
-        let target = match to {
-            MoveTo::Queue(queue) => Some(*queue),
-            MoveTo::Origins(origins) => source.and_then(|arn| origins.get(&arn).copied()),
-        };
-        let Some(target) = target else { continue };
-        let bucket_there = queues::bucket(db, target)?.id;
-        execute(
-            db,
-            "UPDATE messages SET receives = 0, first_received_ms = NULL, source = NULL WHERE id = ?1",
-            [candidate.id],
-        )?;
-        carry(db, &candidate, bucket_there, now_ms)?;
-        if let Some(group) = &candidate.group {
-            fifo::refresh(db, bucket, group)?;
-        }
-        went.push(target);
-    }
-    Ok(went)
 }
 
 pub(crate) fn next_due_ms(db: &Connection, id: QueueId) -> Result<Option<u64>> {

@@ -2,7 +2,7 @@
 
 use lambent_sqlite::Schema;
 
-pub(crate) const SCHEMA: Schema = Schema { version: 1, tables: TABLES };
+pub(crate) const SCHEMA: Schema = Schema { version: 2, tables: TABLES };
 
 /// A queue's messages are those of its bucket: purging gives it a new one, and the old one is swept at leisure.
 ///
@@ -65,4 +65,18 @@ const TABLES: &str = "
         PRIMARY KEY (bucket, id, group_name)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX duplicates_until ON duplicates (until_ms);
+    CREATE TABLE moves (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        uuid TEXT NOT NULL,
+        queue INTEGER NOT NULL,
+        destination TEXT,
+        max_per_second INTEGER,
+        to_move INTEGER NOT NULL,
+        started_ms INTEGER NOT NULL,
+        moved INTEGER NOT NULL DEFAULT 0,
+        state TEXT NOT NULL,
+        failure TEXT
+    ) STRICT;
+    CREATE INDEX moves_of_queue ON moves (queue, id);
+    CREATE INDEX moves_running ON moves (queue) WHERE state = 'RUNNING';
 ";

@@ -4,7 +4,7 @@ use lambent_ports::message_store::{MessageStoreError, QueueId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::messages::{drop_message, execute, prepare};
-use crate::{fifo, queues, storage};
+use crate::{fifo, moves, queues, storage};
 
 type Result<T> = std::result::Result<T, MessageStoreError>;
 
@@ -14,6 +14,7 @@ const PART: usize = 500;
 pub(crate) fn sweep(db: &Connection, retention_ms: &[(QueueId, u64)], now_ms: u64) -> Result<bool> {
     let mut left = PART;
     abandoned(db, &mut left)?;
+    moves::sweep(db)?;
     for (id, retention_ms) in retention_ms {
         match queues::bucket(db, *id) {
             Ok(bucket) => expired(db, bucket.id, now_ms.saturating_sub(*retention_ms), &mut left)?,

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use lambent_domain::{AccountId, Region, Scope};
 
 use crate::message_store::{
-    DeadLetters, Deduplication, MessageCounts, MessageStore, MessageStoreError, MoveTo, NewMessage, QueueId,
-    QueueRecord, Receipt, Receive, Redeemed, Taken,
+    DeadLetters, Deduplication, MessageCounts, MessageStore, MessageStoreError, MoveId, MoveState, MoveTask,
+    MoveTo, Moved, NewMessage, NewMove, QueueId, QueueRecord, Receipt, Receive, Redeemed, Taken, Unmovable,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -66,6 +66,7 @@ pub async fn all(store: &dyn MessageStore) {
     duplicates_go_nowhere(store).await;
     purged_and_deleted_queues_are_swept(store).await;
     messages_move_back(store).await;
+    groups_move_in_their_order(store).await;
     too_many_in_flight(store).await;
 }
 
@@ -266,16 +267,81 @@ async fn messages_move_back(store: &dyn MessageStore) {
             store.receive(queue, Receive { dead_letters: Some(policy), ..until(12) }, 11).await.unwrap();
         assert_eq!(taken.dead, 1);
     }
-    send(store, dead, vec![message("own")], 12).await;
-    let origins = MoveTo::Origins(BTreeMap::from([("arn:a".to_owned(), a), ("arn:b".to_owned(), b)]));
-    let went: BTreeSet<QueueId> =
-        store.move_messages(dead, origins, 10, 20).await.unwrap().into_iter().collect();
-    assert_eq!(went, BTreeSet::from([a, b]));
+    let origins = || MoveTo::Origins(BTreeMap::from([("arn:a".to_owned(), a), ("arn:b".to_owned(), b)]));
+    let uuids = || (0..10).map(|number| format!("new-{number}")).collect::<Vec<_>>();
+    let asked = NewMove {
+        uuid: "task".into(),
+        queue: dead,
+        destination: None,
+        max_per_second: Some(7),
+        to_move: 2,
+        started_ms: 20,
+    };
+    let task = store.create_move(asked.clone()).await.unwrap();
+    assert_eq!(task, MoveTask { id: task.id, asked: asked.clone(), moved: 0, state: MoveState::Running });
+    assert_eq!(store.create_move(asked.clone()).await, Err(MessageStoreError::MoveRuns));
+    let own = NewMessage { due_ms: 12, ..message("own") };
+    send(store, dead, vec![own], 12).await;
+    let moved = store.move_messages(task.id, origins(), uuids(), 20).await.unwrap();
+    assert_eq!(moved.went.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from([a, b]));
+    assert_eq!(moved.stopped, Some(Unmovable::NoOrigin));
     let taken = store.receive(a, until(30), 20).await.unwrap();
     assert_eq!((bodies(&taken), taken.messages[0].receives), (vec!["arn:a"], 1));
-    assert_eq!(taken.messages[0].source, None);
-    assert_eq!(store.move_messages(dead, MoveTo::Queue(b), 10, 21).await.unwrap(), [b]);
+    assert_eq!((taken.messages[0].source.clone(), taken.messages[0].sent_ms), (None, 20));
+    assert!(taken.messages[0].uuid.starts_with("new-"), "{}", taken.messages[0].uuid);
+    let failed = MoveState::Failed("why".into());
+    let ended = store.end_move(task.id, failed.clone()).await.unwrap().unwrap();
+    assert_eq!((ended.moved, &ended.state), (2, &failed));
+    // An end is for good, and what has ended moves nothing.
+    assert_eq!(store.end_move(task.id, MoveState::Completed).await.unwrap(), Some(ended.clone()));
+    assert_eq!(store.move_messages(task.id, MoveTo::Queue(b), uuids(), 21).await.unwrap(), Moved::default());
+    assert_eq!(store.end_move(MoveId(u64::MAX >> 1), MoveState::Completed).await.unwrap(), None);
+    let again = store.create_move(NewMove { uuid: "next".into(), ..asked }).await.unwrap();
+    assert_eq!(store.running_moves().await.unwrap(), std::slice::from_ref(&again));
+    assert_eq!(store.moves(dead, 10).await.unwrap(), [again.clone(), ended]);
+    assert_eq!(store.moves(dead, 1).await.unwrap().len(), 1);
+    let moved = store.move_messages(again.id, MoveTo::Queue(b), uuids(), 21).await.unwrap();
+    assert_eq!((moved.went, moved.stopped), (vec![b], None));
     assert_eq!(bodies(&store.receive(b, until(30), 21).await.unwrap()), ["arn:b", "own"]);
+    store.delete_queue(dead).await.unwrap();
+    assert_eq!(store.running_moves().await.unwrap(), []);
+    let gone = store.move_messages(again.id, MoveTo::Queue(b), uuids(), 22).await.unwrap();
+    assert_eq!(gone, Moved::default());
+}
+
+async fn groups_move_in_their_order(store: &dyn MessageStore) {
+    let (dead, to) = (make(store, "moved.fifo").await, make(store, "move-to.fifo").await);
+    let sent = [("g", "1"), ("h", "2"), ("g", "3"), ("g", "4")];
+    send(store, dead, sent.map(|(group, body)| in_group(group, body)).to_vec(), 10).await;
+    send(store, to, vec![in_group("g", "before")], 11).await;
+    // What is behind a message in flight waits for it.
+    let held = store.receive(dead, Receive { max: 2, ..until(50) }, 12).await.unwrap();
+    assert_eq!(bodies(&held), ["1", "3"]);
+    let asked = NewMove {
+        uuid: "task".into(),
+        queue: dead,
+        destination: None,
+        max_per_second: None,
+        to_move: 4,
+        started_ms: 20,
+    };
+    let task = store.create_move(asked).await.unwrap();
+    let uuids = || (0..10).map(|number| format!("fifo-{number}")).collect::<Vec<_>>();
+    let moved = store.move_messages(task.id, MoveTo::Queue(to), uuids(), 20).await.unwrap();
+    assert_eq!(moved.went.len(), 1);
+    let moved = store.move_messages(task.id, MoveTo::Queue(to), uuids(), 60).await.unwrap();
+    assert_eq!(moved.went.len(), 3);
+    let mut received = Vec::new();
+    loop {
+        let taken = store.receive(to, until(100), 60).await.unwrap();
+        if taken.messages.is_empty() {
+            break;
+        }
+        received.extend(taken.messages);
+    }
+    let in_order: Vec<_> = received.iter().map(|one| one.body.as_str()).filter(|body| *body != "2").collect();
+    assert_eq!(in_order, ["before", "1", "3", "4"]);
+    store.delete_queue(dead).await.unwrap();
 }
 
 async fn too_many_in_flight(store: &dyn MessageStore) {

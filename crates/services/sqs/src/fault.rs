@@ -167,6 +167,8 @@ impl From<MessageStoreError> for SqsFault {
             MessageStoreError::QueueExists(_) | MessageStoreError::QueueChanged => {
                 SqsFault::Internal(error.to_string())
             }
+            // Recorded.
+            MessageStoreError::MoveRuns => SqsFault::Parameter("There is already a task running. Only one active task is allowed for a source queue arn at a given time.".into()),
             MessageStoreError::TooManyInFlight => SqsFault::OverLimit(
                 "Too many messages are in flight: delete messages before receiving more.".into(),
             ),

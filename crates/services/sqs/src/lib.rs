@@ -7,8 +7,8 @@ mod deduplication;
 mod fault;
 mod figures;
 mod message;
+mod moving;
 mod name;
-mod not_yet;
 mod operations;
 mod policy;
 mod receipt;
@@ -29,7 +29,7 @@ use lambent_ports::message_store::{MessageStore, MessageStoreError, QueueRecord}
 use lambent_ports::meter::Meter;
 use lambent_wire::sqs;
 use lambent_wire::sqs::operations as op;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use attributes::Settings;
 pub use fault::SqsFault;
@@ -43,6 +43,8 @@ pub struct Sqs {
     random: Arc<dyn Random>,
     waiting: Waiting,
     figures: Figures,
+    /// A move task has been started.
+    moves: Notify,
 }
 
 /// Every operation.
@@ -51,11 +53,12 @@ pub const REGISTRY: Registry<Sqs, SqsFault> = Registry {
     target_prefix: sqs::TARGET_PREFIX,
     routes: sqs::ROUTES,
     operations: OPERATIONS,
-    not_yet: not_yet::NOT_YET,
+    not_yet: &[],
 };
 
 const OPERATIONS: &[Entry<Sqs, SqsFault>] = &[
     Entry::of::<op::AddPermission>(),
+    Entry::of::<op::CancelMessageMoveTask>(),
     Entry::of::<op::ChangeMessageVisibility>(),
     Entry::of::<op::ChangeMessageVisibilityBatch>(),
     Entry::of::<op::CreateQueue>(),
@@ -65,6 +68,7 @@ const OPERATIONS: &[Entry<Sqs, SqsFault>] = &[
     Entry::of::<op::GetQueueAttributes>(),
     Entry::of::<op::GetQueueUrl>(),
     Entry::of::<op::ListDeadLetterSourceQueues>(),
+    Entry::of::<op::ListMessageMoveTasks>(),
     Entry::of::<op::ListQueueTags>(),
     Entry::of::<op::ListQueues>(),
     Entry::of::<op::PurgeQueue>(),
@@ -73,6 +77,7 @@ const OPERATIONS: &[Entry<Sqs, SqsFault>] = &[
     Entry::of::<op::SendMessage>(),
     Entry::of::<op::SendMessageBatch>(),
     Entry::of::<op::SetQueueAttributes>(),
+    Entry::of::<op::StartMessageMoveTask>(),
     Entry::of::<op::TagQueue>(),
     Entry::of::<op::UntagQueue>(),
 ];
@@ -87,7 +92,7 @@ impl Sqs {
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
         let (waiting, figures) = (Waiting::new(stop), Figures::new(meter));
-        Arc::new(Sqs { store, clock, random, waiting, figures })
+        Arc::new(Sqs { store, clock, random, waiting, figures, moves: Notify::new() })
     }
 
     /// Drops a part of what is of no use any more; whether there is more.

@@ -22,6 +22,11 @@ impl Waiting {
         Waiting { queues: Mutex::default(), stop }
     }
 
+    /// Turns true when the server stops.
+    pub(crate) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.clone()
+    }
+
     fn at(&self, queue: QueueId) -> Arc<Notify> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = queues.get(&queue).and_then(Weak::upgrade) {

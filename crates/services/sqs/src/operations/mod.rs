@@ -1,4 +1,4 @@
-//! One file per operation, a message's batch with its single form; tags and permissions share theirs.
+//! One file per operation, a message's batch with its single form; tags, permissions and move tasks share theirs.
 
 mod change_message_visibility;
 mod create_queue;
@@ -8,6 +8,7 @@ mod get_queue_attributes;
 mod get_queue_url;
 mod list_dead_letter_source_queues;
 mod list_queues;
+mod message_move_tasks;
 mod permissions;
 mod purge_queue;
 mod receive_message;
