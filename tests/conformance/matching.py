@@ -29,8 +29,14 @@ TOKEN = re.compile(r"<([a-z][a-z0-9_-]*)(?::(\d+))?>")
 ABSENT = object()
 
 
-#: What this server adds to AWS's answers: where a function finds its services.
-OURS = {"Payload.environment.AWS_ENDPOINT_URL": "http://169.254.100.1:4566"}
+#: What this server adds to AWS's answers: where a function finds its services, and whom it trusts there.
+OURS = {
+    "Payload.environment.AWS_ENDPOINT_URL": "http://169.254.100.1:4566",
+    "Payload.environment.AWS_CA_BUNDLE": "/etc/lambent/ca-bundle.pem",
+    "Payload.environment.REQUESTS_CA_BUNDLE": "/etc/lambent/ca-bundle.pem",
+    "Payload.environment.SSL_CERT_FILE": "/etc/lambent/ca-bundle.pem",
+    "Payload.environment.NODE_EXTRA_CA_CERTS": "/etc/lambent/authority.pem",
+}
 
 
 class Matcher:

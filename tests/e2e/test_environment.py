@@ -56,8 +56,12 @@ def test_every_runtime_has_awss_variables_and_no_others(server, runtime):
     env = server.invoke(name)["Json"]
     secret = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     own = {key for key in env if key.startswith(("AWS_LAMBDA_", "AWS_XRAY_", "_AWS_XRAY_"))} | {"_HANDLER", "AWS_REGION", "AWS_DEFAULT_REGION"}
-    # The one that AWS does not set: the way to this server's services.
+    # What AWS does not set: the way to this server's services, and whom to trust under AWS's names.
     assert env.pop("AWS_ENDPOINT_URL") == "http://169.254.100.1:4566"
+    trusted = [env.pop(name) for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")]
+    assert trusted == ["/etc/lambent/ca-bundle.pem"] * 3
+    if runtime.startswith("nodejs") and runtime not in ("nodejs16.x", "nodejs18.x"):
+        assert env.pop("NODE_EXTRA_CA_CERTS") == "/etc/lambent/authority.pem"
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=1:[0-9a-f]{8}:0", env.pop("_X_AMZN_TRACE_ID"))
     assert {key: value for key, value in env.items() if key not in secret | own} == expected(runtime)
 

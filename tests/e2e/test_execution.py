@@ -43,8 +43,10 @@ def test_the_environment_is_awss_name_by_name(server):
     env = server.invoke("env")["Json"]
     assert re.fullmatch("ASIA[A-Z2-7]{16}", env.pop("AWS_ACCESS_KEY_ID"))
     assert env.pop("AWS_SECRET_ACCESS_KEY") and env.pop("AWS_SESSION_TOKEN") and env.pop("_X_AMZN_TRACE_ID").startswith("Root=1-")
-    # The one that AWS does not set: the way to this server's services.
+    # What AWS does not set: the way to this server's services, and whom to trust under AWS's names.
     assert env.pop("AWS_ENDPOINT_URL") == "http://169.254.100.1:4566"
+    trusted = [env.pop(name) for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")]
+    assert trusted == ["/etc/lambent/ca-bundle.pem"] * 3
     stream = env.pop("AWS_LAMBDA_LOG_STREAM_NAME")
     assert "[$LATEST]" in stream
     assert env == {

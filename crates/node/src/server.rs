@@ -34,8 +34,9 @@ use lambent_ports::object_store::ObjectStore;
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_ports::sandbox::ParkedCount;
 use lambent_ports::store::{ChangeListener, Limits, Store};
+use lambent_private_ca::Authority;
 use lambent_queue_sqlite::SqliteQueue;
-use lambent_runtimes::Catalog;
+use lambent_runtimes::{Catalog, NODEJS_CERTIFICATES};
 use lambent_s3::{S3, S3Front};
 use lambent_s3_source::S3Source;
 use lambent_s3_sqlite::S3Sqlite;
@@ -46,6 +47,7 @@ use lambent_sqs_sqlite::SqsSqlite;
 use lambent_store_sqlite::{DataDirLock, SqliteStore};
 use lambent_sts::{Sts, StsService};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use crate::cli::options::ServeOptions;
 use crate::cli::signing;
@@ -92,6 +94,7 @@ pub(crate) struct Opened {
     pub(crate) topics: Arc<SnsSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
+    tls: TlsAcceptor,
     scope: Scope,
     _lock: DataDirLock,
 }
@@ -145,17 +148,20 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
     make_private(dir).with_context(|| format!("data directory {}", dir.display()))?;
     let dir = &dir.canonicalize()?;
     let lock = DataDirLock::acquire(dir)?;
-    // First of all: the launcher is a copy of this process without its threads.
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let authority = Authority::open(dir, Arc::clone(&clock))?;
+    let certificates = authority.add_to("nodejs.pem", NODEJS_CERTIFICATES)?;
+    // Before there are threads: the launcher is a copy of this process without them.
     let launcher = LauncherClient::spawn(&LauncherOptions {
         executable: "/proc/self/exe".into(),
         state_dir: dir.join("sandboxes"),
         egress: options.egress.mode(),
+        trust: Some(authority.trust_dir().to_owned()),
     })
     .context("sandboxes can't be made on this host; see: lambent doctor")?;
     for degraded in launcher.degraded() {
         tracing::warn!("{degraded}");
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let limits = Limits {
         code_bytes: TOTAL_CODE_BYTES,
@@ -179,7 +185,12 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         schedules: OutboxSqlite::open(dir, "scheduler")?,
         topics: SnsSqlite::open(dir)?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
-        runtimes: Arc::new(Catalog::open(&options.runtimes_dir(), options.strict_runtimes)),
+        runtimes: Arc::new(Catalog::open(
+            &options.runtimes_dir(),
+            options.strict_runtimes,
+            Some(&certificates),
+        )),
+        tls: TlsAcceptor::from(authority.server_config()?),
         clock,
         random,
         scope,
@@ -252,6 +263,7 @@ async fn start(
         streaming: vec![s3],
         control: tokio::runtime::Handle::current(),
         lambda_fault: lambda_fault::to_response,
+        tls: opened.tls.clone(),
         function_name_pattern: lambent_wire::lambda::shapes::RE_NAMESPACED_FUNCTION_NAME.text(),
         default_scope: opened.scope.clone(),
         stop,

@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +13,11 @@ use lambent_http_front::{Front, FrontParts};
 use lambent_invoke::{Invoker, Shard, ShardParts};
 use lambent_ports::api::{ApiService, StreamService};
 use lambent_ports::invoke::{Events, Invoke};
-use lambent_ports::service_door::{OpenDoor, Resident, ServiceDoor};
+use lambent_ports::service_door::{DoorListeners, OpenDoor, Resident, ServiceDoor};
 use lambent_runtime_front::HttpRuntimeFront;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::invoke_bridge::InvokeArrivals;
 use crate::own_client::OwnInvokes;
@@ -27,9 +27,9 @@ use crate::own_client::OwnInvokes;
 struct Door(OnceCell<Weak<Front>>);
 
 impl ServiceDoor for Door {
-    fn open(&self, listener: OwnedFd, resident: Resident) -> io::Result<OpenDoor> {
+    fn open(&self, listeners: DoorListeners, resident: Resident) -> io::Result<OpenDoor> {
         let front = self.0.get().and_then(Weak::upgrade);
-        front.ok_or_else(|| io::Error::other("there is no front yet"))?.open_door(listener, resident)
+        front.ok_or_else(|| io::Error::other("there is no front yet"))?.open_door(listeners, resident)
     }
 }
 
@@ -49,6 +49,7 @@ pub(crate) struct ShardSetup {
     pub(crate) streaming: Vec<Arc<dyn StreamService>>,
     pub(crate) control: tokio::runtime::Handle,
     pub(crate) lambda_fault: fn(&Fault, &RequestId) -> Response<Bytes>,
+    pub(crate) tls: TlsAcceptor,
     pub(crate) function_name_pattern: &'static str,
     pub(crate) default_scope: Scope,
     pub(crate) stop: watch::Receiver<bool>,
@@ -82,6 +83,7 @@ async fn run(setup: ShardSetup) {
         streaming: setup.streaming,
         control: setup.control,
         lambda_fault: setup.lambda_fault,
+        tls: Some(setup.tls),
         function_name_pattern: setup.function_name_pattern,
         default_scope: setup.default_scope,
         clock,

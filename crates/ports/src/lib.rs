@@ -26,6 +26,7 @@ pub mod runtime_api;
 pub mod runtimes;
 pub mod sandbox;
 pub mod service_door;
+pub mod service_names;
 pub mod signatures;
 pub mod store;
 #[cfg(feature = "suites")]

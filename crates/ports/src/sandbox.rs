@@ -60,6 +60,12 @@ pub struct ParkedCount {
     pub ceiling: u32,
 }
 
+/// Inside, the certificates that the host trusts, and the server's own authority's.
+pub const CA_BUNDLE: &str = "/etc/lambent/ca-bundle.pem";
+
+/// Inside, the server's own authority's certificate alone.
+pub const CA_CERTIFICATE: &str = "/etc/lambent/authority.pem";
+
 /// Where a parked process finds its socket's number.
 pub const PARKED_FD_ENV: &str = "_LAMBENT_PARKED_FD";
 
@@ -200,6 +206,9 @@ pub trait Sandbox: Send + Sync {
 
     /// As [`Sandbox::take_runtime_listener`], on [`Sandbox::services_address`].
     fn take_services_listener(&self) -> Option<OwnedFd>;
+
+    /// As [`Sandbox::take_services_listener`], where names of AWS's services lead: for TLS. `None` where there is none.
+    fn take_secure_listener(&self) -> Option<OwnedFd>;
 
     /// `host:port` where the function finds AWS services.
     fn services_address(&self) -> &str;

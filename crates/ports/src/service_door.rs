@@ -32,8 +32,17 @@ impl Drop for OpenDoor {
     }
 }
 
+/// Listeners inside a sandbox.
+#[derive(Debug)]
+pub struct DoorListeners {
+    /// For HTTP as it is.
+    pub plain: OwnedFd,
+    /// For HTTP over TLS, under the names of AWS's services.
+    pub secure: Option<OwnedFd>,
+}
+
 /// Answers functions' requests to services.
 pub trait ServiceDoor {
-    /// Starts accepting on `listener`. Must be called on the shard's thread, in a `LocalSet`.
-    fn open(&self, listener: OwnedFd, resident: Resident) -> std::io::Result<OpenDoor>;
+    /// Starts accepting. Must be called on the shard's thread, in a `LocalSet`.
+    fn open(&self, listeners: DoorListeners, resident: Resident) -> std::io::Result<OpenDoor>;
 }

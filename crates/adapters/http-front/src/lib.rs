@@ -30,8 +30,10 @@ use lambent_ports::api::{ApiRequest, ApiService, Caller, StreamService};
 use lambent_ports::invoke::{Events, Invoke};
 use lambent_ports::presence::present;
 use lambent_ports::service_door::Resident;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
 pub use route::Identity;
 
@@ -54,6 +56,8 @@ pub struct FrontParts {
     pub control: tokio::runtime::Handle,
     /// Lambda's faults on the wire: the one place that knows them.
     pub lambda_fault: fn(&Fault, &RequestId) -> Response<Bytes>,
+    /// TLS for functions that use AWS's own names.
+    pub tls: Option<TlsAcceptor>,
     /// The pattern that the model has for a function's name where it is read (`NamespacedFunctionName`).
     pub function_name_pattern: &'static str,
     /// Account and region for requests that don't say.
@@ -75,6 +79,15 @@ struct Ends {
     local: String,
     /// Whose sandbox it comes from.
     resident: Option<Rc<Resident>>,
+    secure: bool,
+}
+
+impl Ends {
+    /// Under which the client has reached this server.
+    fn base_url(&self, head: &Parts) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}", route::host(head).unwrap_or(&self.local))
+    }
 }
 
 /// The front of one shard.
@@ -110,7 +123,9 @@ impl Front {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let ends = Ends { peer: Some(peer.ip()), local: local.clone(), resident: None };
+                    let _ = stream.set_nodelay(true);
+                    let ends =
+                        Ends { peer: Some(peer.ip()), local: local.clone(), resident: None, secure: false };
                     let connection = connection(Rc::clone(&self), stream, ends, stop.clone());
                     connections.spawn_local(async move {
                         connection.await;
@@ -151,7 +166,7 @@ impl Front {
         match self.streaming(&head, &identity) {
             Some(service) => self.stream(service, head, body, identity, ends).await.map(Either::Right),
             None => {
-                let whole = self.collect(head, body, identity, &ends.local).await;
+                let whole = self.collect(head, body, identity, ends).await;
                 whole.map(|body| Either::Left(Full::new(body)))
             }
         }
@@ -167,7 +182,7 @@ impl Front {
         ends: &Ends,
     ) -> Response<UnsyncBoxBody<Bytes, io::Error>> {
         let (_present, gone) = present();
-        let base_url = format!("http://{}", route::host(&head).unwrap_or(&ends.local));
+        let base_url = ends.base_url(&head);
         let request_id = RequestId::from_random(self.parts.random.bytes16());
         let request = ApiRequest {
             method: head.method,
@@ -189,7 +204,7 @@ impl Front {
         })
     }
 
-    async fn collect(&self, head: Parts, body: Incoming, identity: Identity, local: &str) -> Response<Bytes> {
+    async fn collect(&self, head: Parts, body: Incoming, identity: Identity, ends: &Ends) -> Response<Bytes> {
         let request_id = RequestId::from_random(self.parts.random.bytes16());
         if route::is_function_url(&head) {
             let reason =
@@ -222,7 +237,7 @@ impl Front {
         let service = by_form.and_then(|name| self.named(name)).unwrap_or(service);
         // Dropped with this future, which the connection drops when the client hangs up.
         let (_present, gone) = present();
-        let base_url = format!("http://{}", route::host(&head).unwrap_or(local));
+        let base_url = ends.base_url(&head);
         let request = ApiRequest {
             method: head.method,
             uri: head.uri,
@@ -260,8 +275,12 @@ impl Front {
     }
 }
 
-async fn connection(front: Rc<Front>, stream: TcpStream, ends: Ends, mut stop: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    front: Rc<Front>,
+    stream: S,
+    ends: Ends,
+    mut stop: watch::Receiver<bool>,
+) {
     let service = service_fn(|request| {
         let (front, ends) = (Rc::clone(&front), ends.clone());
         async move {

@@ -8,7 +8,7 @@ use lambent_domain::RuntimeId;
 use lambent_ports::runtimes::{
     Command, ParkedUnless, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable,
 };
-use lambent_ports::sandbox::Mount;
+use lambent_ports::sandbox::{CA_CERTIFICATE, Mount};
 
 use crate::definition::{self, Definition, Family, PACKAGE_SETS, RETIRED};
 use crate::host::{self, Python};
@@ -59,6 +59,10 @@ const NODEJS_PARKED_UNLESS: ParkedUnless = ParkedUnless {
     ],
     paths: &["/var/task/lib", "/opt/lib"],
 };
+/// Names a file of certificates that Node.js trusts besides its own.
+const EXTRA_CERTIFICATES: &str = "NODE_EXTRA_CA_CERTS";
+/// Where up to Node.js 18 that file is on AWS: [`layout::NODEJS_CERTIFICATES`].
+const NODEJS_CERTIFICATES_AT: &str = "/var/runtime/ca-cert.pem";
 const INSTALL: &str = "run: lambent runtime install";
 
 type Resolution = Result<Arc<ResolvedRuntime>, RuntimeUnavailable>;
@@ -75,15 +79,16 @@ struct Host<'a> {
     root: &'a Path,
     pythons: Vec<Python>,
     strict: bool,
+    certificates: Option<&'a Path>,
 }
 
 impl Catalog {
     /// Looks at the host and at what is installed below `root`. With `strict`, only an interpreter of exactly the
-    /// right version will do.
-    pub fn open(root: &Path, strict: bool) -> Self {
+    /// right version will do. `certificates` is a file that takes the place of [`NODEJS_CERTIFICATES`].
+    pub fn open(root: &Path, strict: bool, certificates: Option<&Path>) -> Self {
         let order = definition::all();
         let pythons = host::pythons(&host::search_dirs(), 8..30);
-        let host = Host { root, pythons, strict };
+        let host = Host { root, pythons, strict, certificates };
         let resolved = order
             .iter()
             .map(|definition| {
@@ -180,11 +185,17 @@ impl Host<'_> {
         let runtime = self.runtime_mount(definition)?;
         // `import` does not look at NODE_PATH: it finds the SDK here, behind what the function itself brings.
         let modules = Mount { host: runtime.host.join("node_modules"), guest: "/node_modules".into() };
-        let mounts = node.into_iter().chain([runtime, modules]).collect();
+        let mut mounts: Vec<Mount> = node.into_iter().chain([runtime, modules]).collect();
         let path = format!(
             "/opt/nodejs/node{wanted}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
         );
-        let env = managed_env(definition, &[("NODE_PATH", &path)]);
+        // Read when the interpreter starts. Where AWS has a file of its own there, ours takes its place.
+        let env = managed_env(definition, &[("NODE_PATH", &path), (EXTRA_CERTIFICATES, CA_CERTIFICATE)]);
+        if let Some(file) = self.certificates
+            && definition.env.get(EXTRA_CERTIFICATES).is_some_and(|path| path == NODEJS_CERTIFICATES_AT)
+        {
+            mounts.push(Mount { host: absolute(file.to_owned()), guest: NODEJS_CERTIFICATES_AT.into() });
+        }
         let warning = (version != wanted).then(|| {
             format!("Node.js {wanted} is not on this host: Node.js {version} runs this function instead")
         });
@@ -311,7 +322,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_the_way_to_get_it() {
         let dir = tempfile::tempdir().unwrap();
-        let catalog = Catalog::open(dir.path(), false);
+        let catalog = Catalog::open(dir.path(), false, None);
         let missing = catalog.resolve(&RuntimeId::new("nodejs20.x")).unwrap_err().to_string();
         assert!(missing.contains("lambent runtime install"), "{missing}");
         let other = |id: &str| catalog.resolve(&RuntimeId::new(id));
@@ -332,7 +343,7 @@ mod tests {
             std::fs::create_dir_all(&node).unwrap();
             std::fs::write(node.join("node"), "").unwrap();
         }
-        let catalog = Catalog::open(dir.path(), true);
+        let catalog = Catalog::open(dir.path(), true, None);
         let variable = |id: &str, name: &str| {
             let runtime = catalog.resolve(&RuntimeId::new(id)).unwrap();
             runtime.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())

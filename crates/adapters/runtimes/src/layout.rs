@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256};
 
 use crate::definition::{Family, PackageSet};
 
+/// Certificates that AWS's Node.js runtimes have in `/var/runtime`.
+pub const NODEJS_CERTIFICATES: &str = include_str!("../../../../runtimes/nodejs/ca-cert.pem");
+
 const PYTHON_CLIENT: &[(&str, &str)] = &[
     ("bootstrap.py", include_str!("../../../../runtimes/python/bootstrap.py")),
     ("function_client.py", include_str!("../../../../runtimes/python/function_client.py")),
@@ -17,7 +20,7 @@ const NODEJS_CLIENT: &[(&str, &str)] = &[
     ("bootstrap.js", include_str!("../../../../runtimes/nodejs/bootstrap.js")),
     ("layer_imports.js", include_str!("../../../../runtimes/nodejs/layer_imports.js")),
     // Amazon's certificate authorities. Up to Node.js 18 NODE_EXTRA_CA_CERTS names it; later functions may do so themselves.
-    ("ca-cert.pem", include_str!("../../../../runtimes/nodejs/ca-cert.pem")),
+    ("ca-cert.pem", NODEJS_CERTIFICATES),
     ("parking.js", include_str!("../../../../runtimes/nodejs/parking.js")),
 ];
 

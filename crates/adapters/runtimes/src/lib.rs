@@ -8,3 +8,4 @@ mod layout;
 
 pub use catalog::Catalog;
 pub use install::{InstallError, install};
+pub use layout::NODEJS_CERTIFICATES;

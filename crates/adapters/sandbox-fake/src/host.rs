@@ -295,6 +295,10 @@ impl Sandbox for FakeSandbox {
         lock(&self.services).take().map(OwnedFd::from)
     }
 
+    fn take_secure_listener(&self) -> Option<OwnedFd> {
+        None
+    }
+
     fn services_address(&self) -> &str {
         &self.services_text
     }

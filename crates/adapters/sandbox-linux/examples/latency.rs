@@ -23,6 +23,7 @@ async fn measure(count: u64, idle: Duration) {
         executable: std::env::current_exe().unwrap(),
         state_dir: dir.path().join("sandboxes"),
         egress: lambent_sandbox_linux::Egress::Auto,
+        trust: None,
     };
     let begun = Instant::now();
     let client = LauncherClient::spawn(&options).unwrap();

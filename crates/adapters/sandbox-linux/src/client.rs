@@ -37,6 +37,9 @@ pub struct LauncherOptions {
     pub state_dir: PathBuf,
     /// What functions reach.
     pub egress: Egress,
+    /// A directory that sandboxes have at `/etc/lambent`; its bundle of certificates, by the name that
+    /// [`lambent_ports::sandbox::CA_BUNDLE`] has, also takes the place of the host's.
+    pub trust: Option<PathBuf>,
 }
 
 /// The listeners only where the sandbox has been waiting.
@@ -85,7 +88,11 @@ impl LauncherClient {
             let _ = rustix::net::sockopt::set_socket_send_buffer_size(end, 8 * MAX_MESSAGE_BYTES);
         }
         let mut command = Command::new(&options.executable);
-        command.arg(crate::LAUNCHER_ARGUMENT).arg(&options.state_dir).arg(options.egress.name());
+        command
+            .arg(crate::LAUNCHER_ARGUMENT)
+            .arg(&options.state_dir)
+            .arg(options.egress.name())
+            .args(&options.trust);
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         let far_fd = far.as_raw_fd();
         // SAFETY: between fork and exec this only duplicates a descriptor, which allocates nothing.

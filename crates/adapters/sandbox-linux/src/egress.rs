@@ -87,6 +87,15 @@ pub(crate) struct Gateway {
 pub(crate) struct Link {
     pub(crate) gateway: Ipv4Addr,
     pub(crate) own: Ipv4Addr,
+    /// Whether the resolver is there.
+    pub(crate) resolves: bool,
+}
+
+impl Link {
+    /// Who answers about names.
+    pub(crate) fn resolver(&self) -> Option<Ipv4Addr> {
+        self.resolves.then_some(self.gateway)
+    }
 }
 
 fn address(part: u32, number: u32) -> Ipv4Addr {
@@ -192,7 +201,7 @@ impl Gateway {
             let own = address(self.part, number);
             let name = format!("{}{number}", prefix(self.part));
             match links::connect(&self.links, &name, pid.cast_unsigned(), gateway, own) {
-                Ok(()) => return Ok(Link { gateway, own }),
+                Ok(()) => return Ok(Link { gateway, own, resolves: self.listeners.is_some() }),
                 // That sandbox lives, or its namespace has not been taken down yet.
                 Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
                 Err(error) => return Err(format!("network: {error}")),

@@ -58,7 +58,7 @@ struct Woken {
 }
 
 /// Runs the launcher if the arguments say so, and never returns then. To be called first thing in `main`, before there
-/// are threads: `<binary> __launcher <state dir> <egress>` with the server's socket as descriptor 3.
+/// are threads: `<binary> __launcher <state dir> <egress> [<trust dir>]` with the server's socket as descriptor 3.
 pub fn launcher_main() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|first| first != crate::LAUNCHER_ARGUMENT) {
@@ -67,11 +67,12 @@ pub fn launcher_main() {
     let Some(state_dir) = arguments.next().map(PathBuf::from) else { sys::exit_now(2) };
     let egress = arguments.next().and_then(|name| Egress::of_name(name.to_str()?));
     let Some(egress) = egress else { sys::exit_now(2) };
+    let trust = arguments.next().map(PathBuf::from);
     // Whatever else the server was started with is not for sandboxes.
     sys::close_from(SERVER_FD as u32 + 1);
     // SAFETY: the server has put its socket there, and nobody else in this process owns it.
     let server = unsafe { OwnedFd::from_raw_fd(SERVER_FD) };
-    let status = match Launcher::start(server, &state_dir, egress) {
+    let status = match Launcher::start(server, &state_dir, egress, trust) {
         Ok(launcher) => launcher.run(),
         Err(reason) => {
             complain!("lambent: the launcher can't start: {reason}");
@@ -82,7 +83,12 @@ pub fn launcher_main() {
 }
 
 impl Launcher {
-    fn start(server: OwnedFd, state_dir: &Path, egress: Egress) -> Result<Self, String> {
+    fn start(
+        server: OwnedFd,
+        state_dir: &Path,
+        egress: Egress,
+        trust: Option<PathBuf>,
+    ) -> Result<Self, String> {
         let text = |error: std::io::Error| error.to_string();
         // A terminal's Ctrl-C is for the server: it wants its sandboxes until running invokes have finished.
         rustix::process::setsid().map_err(|errno| errno.to_string())?;
@@ -99,7 +105,7 @@ impl Launcher {
         let mut dirs = cgroups.own_dirs();
         dirs.extend(left);
         residue.record(&dirs).map_err(text)?;
-        let (shells, degraded) = Shells::open(state_dir, cgroups, is_root, egress)?;
+        let (shells, degraded) = Shells::open(state_dir, cgroups, is_root, egress, trust)?;
         send(&server, &FromLauncher::Hello { degraded }, &[]).map_err(text)?;
         Ok(Launcher {
             server,

@@ -22,6 +22,7 @@ mod host_memory;
 mod landlock;
 mod late_mounts;
 mod launcher;
+mod names;
 mod parked;
 mod protocol;
 mod report;

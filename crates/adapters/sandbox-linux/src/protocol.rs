@@ -63,7 +63,7 @@ pub(crate) enum FromLauncher {
     Hello {
         degraded: Vec<String>,
     },
-    /// With one descriptor: the supervisor's socket. Where a process waits inside, with the two listeners, which
+    /// With one descriptor: the supervisor's socket. Where a process waits inside, with the listeners, which
     /// otherwise come from the supervisor.
     Created {
         id: String,
@@ -113,8 +113,8 @@ pub(crate) enum ToSupervisor {
 /// A supervisor answers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromSupervisor {
-    /// With the listeners: the Runtime API's and that for services. With a third descriptor where mounts are made from
-    /// outside: the mount namespace.
+    /// With the listeners: the Runtime API's and those for services. With one more descriptor where mounts are made
+    /// from outside: the mount namespace.
     Ready,
     /// The sandbox could not be set up.
     SetupFailed {

@@ -39,8 +39,8 @@ pub(crate) struct LinuxSandbox {
     control: Arc<UnixStream>,
     group: Group,
     heard: Arc<Heard>,
-    /// The Runtime API's and that for services, until they are taken.
-    listeners: Mutex<(Option<OwnedFd>, Option<OwnedFd>)>,
+    /// The Runtime API's and those for services, until they are taken.
+    listeners: Mutex<[Option<OwnedFd>; 3]>,
     runtime_address: String,
     services_address: String,
     reader: AbortHandle,
@@ -113,7 +113,7 @@ impl LinuxSandbox {
     }
 
     fn keep(&self, listeners: Listeners) {
-        *lock(&self.listeners) = (Some(listeners.runtime), Some(listeners.services));
+        *lock(&self.listeners) = listeners.into_fds().map(Some);
     }
 
     async fn ask(&self, message: &ToSupervisor) -> Result<Answer, SandboxError> {
@@ -162,11 +162,15 @@ async fn listen(control: &UnixStream, heard: &Heard, group: &Group) {
 #[async_trait]
 impl Sandbox for LinuxSandbox {
     fn take_runtime_listener(&self) -> Option<OwnedFd> {
-        lock(&self.listeners).0.take()
+        lock(&self.listeners)[0].take()
     }
 
     fn take_services_listener(&self) -> Option<OwnedFd> {
-        lock(&self.listeners).1.take()
+        lock(&self.listeners)[1].take()
+    }
+
+    fn take_secure_listener(&self) -> Option<OwnedFd> {
+        lock(&self.listeners)[2].take()
     }
 
     fn services_address(&self) -> &str {

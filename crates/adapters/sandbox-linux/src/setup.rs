@@ -11,6 +11,7 @@ use rustix::net::{AddressFamily, SocketType, socket};
 
 use crate::cgroups::{self, Dirs};
 use crate::egress::{self, Link};
+use crate::names::Names;
 use crate::seccomp::Filters;
 use crate::{landlock, sys, tree};
 
@@ -18,6 +19,8 @@ use crate::{landlock, sys, tree};
 pub(crate) const RUNTIME_API: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 100, 1), 9001);
 /// Where AWS services are, inside.
 pub(crate) const SERVICES: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 100, 1), 4566);
+/// Where they are under AWS's own names: for TLS.
+const SECURE: SocketAddrV4 = SocketAddrV4::new(*SERVICES.ip(), 443);
 /// The user and group that functions see themselves as.
 pub(crate) const SANDBOX_UID: u32 = 993;
 pub(crate) const SANDBOX_GID: u32 = 990;
@@ -50,6 +53,8 @@ pub(crate) struct Shell<'a> {
     /// Its way out, if it has one.
     pub(crate) link: Option<Link>,
     pub(crate) filters: &'a Filters,
+    /// A directory of the certificates that functions trust.
+    pub(crate) trust: Option<&'a Path>,
 }
 
 /// What makes it a function's.
@@ -69,17 +74,18 @@ pub(crate) struct Attachment<'a> {
 pub(crate) struct Listeners {
     pub(crate) runtime: OwnedFd,
     pub(crate) services: OwnedFd,
+    pub(crate) secure: OwnedFd,
 }
 
 impl Listeners {
     /// As they come with a message.
     pub(crate) fn take(fds: &mut impl Iterator<Item = OwnedFd>) -> Option<Self> {
-        fds.next().zip(fds.next()).map(|(runtime, services)| Listeners { runtime, services })
+        Some(Listeners { runtime: fds.next()?, services: fds.next()?, secure: fds.next()? })
     }
 
     /// As they go with a message.
-    pub(crate) fn into_fds(self) -> [OwnedFd; 2] {
-        [self.runtime, self.services]
+    pub(crate) fn into_fds(self) -> [OwnedFd; 3] {
+        [self.runtime, self.services, self.secure]
     }
 }
 
@@ -87,12 +93,15 @@ impl Listeners {
 pub(crate) struct Attached {
     pub(crate) listeners: Listeners,
     pub(crate) mount_namespace: Option<OwnedFd>,
+    /// Where nobody outside answers.
+    pub(crate) names: Option<Names>,
 }
 
 /// A sandbox that waits for its function.
 pub(crate) struct Blank<'a> {
     shell: Shell<'a>,
     listeners: Listeners,
+    names: Option<Names>,
     mapper: Option<Mapper>,
 }
 
@@ -110,17 +119,21 @@ impl<'a> Shell<'a> {
         // The path of the host's group is not the function's business. Not every kernel has it, and nothing rests on it.
         let _ = sys::unshare(libc::CLONE_NEWCGROUP);
         let listeners = step("network", network())?;
-        if let Some(Link { gateway, own }) = self.link {
+        if let Some(Link { gateway, own, .. }) = self.link {
             step("way out", egress::set_up_inside(gateway, own))?;
         }
-        step("root tree", tree::build(self.root, self.link.map(|link| link.gateway)))?;
+        let (resolver, names) = match self.link.and_then(|link| link.resolver()) {
+            Some(resolver) => (resolver, None),
+            None => (*SERVICES.ip(), Some(step("names", Names::open(*SERVICES.ip()))?)),
+        };
+        step("root tree", tree::build(self.root, resolver, self.trust))?;
         step("/tmp", tree::mount_tmp(self.root, self.tmp_device, self.tmp_mb))?;
         let _ = rustix::system::sethostname(b"localhost");
         let mapper = match self.host_ids {
             Some(ids) => Some(step("user mapping", Mapper::start(ids))?),
             None => None,
         };
-        Ok(Blank { shell: self, listeners, mapper })
+        Ok(Blank { shell: self, listeners, names, mapper })
     }
 }
 
@@ -140,7 +153,7 @@ impl Blank<'_> {
             false => None,
         };
         drop_privileges(attachment, self.mapper, self.shell.filters)?;
-        Ok(Attached { listeners: self.listeners, mount_namespace })
+        Ok(Attached { listeners: self.listeners, mount_namespace, names: self.names })
     }
 }
 
@@ -228,5 +241,9 @@ fn network() -> io::Result<Listeners> {
         listener.set_nonblocking(true)?;
         Ok(listener.into())
     };
-    Ok(Listeners { runtime: listener(RUNTIME_API)?, services: listener(SERVICES)? })
+    Ok(Listeners {
+        runtime: listener(RUNTIME_API)?,
+        services: listener(SERVICES)?,
+        secure: listener(SECURE)?,
+    })
 }

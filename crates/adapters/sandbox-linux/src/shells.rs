@@ -3,6 +3,7 @@
 //! the function.
 
 use std::collections::{HashSet, VecDeque};
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,7 @@ pub(crate) struct Blank {
 
 pub(crate) struct Shells {
     root: PathBuf,
+    trust: Option<PathBuf>,
     cgroups: Cgroups,
     filters: Filters,
     disks: Option<TmpDisks>,
@@ -76,6 +78,7 @@ impl Shells {
         cgroups: Cgroups,
         is_root: bool,
         egress: Egress,
+        trust: Option<PathBuf>,
     ) -> Result<(Self, Vec<String>), String> {
         let root = state_dir.join("root");
         std::fs::create_dir_all(&root).map_err(|error| format!("{}: {error}", root.display()))?;
@@ -90,6 +93,7 @@ impl Shells {
         degraded.extend(lacking);
         let shells = Shells {
             root,
+            trust,
             cgroups,
             filters,
             gateway,
@@ -251,6 +255,7 @@ impl Shells {
                     link,
                     host_ids: self.is_root.then_some((host_id, host_id)),
                     filters: &self.filters,
+                    trust: self.trust.as_deref(),
                 };
                 be_sandbox(shell, far, open)
             }
@@ -294,17 +299,21 @@ impl Shells {
     }
 }
 
-/// Tells a new sandbox that it may go on, and how it is connected: two addresses, of zeros where it is not.
+/// Tells a new sandbox that it may go on, and how it is connected: the addresses of the host's end, of its own and of the
+/// resolver, of zeros where there is none.
 fn send_link(mut pipe: &std::io::PipeWriter, link: Option<Link>) -> std::io::Result<()> {
-    let addresses = link.map_or([[0; 4]; 2], |link| [link.gateway.octets(), link.own.octets()]);
-    std::io::Write::write_all(&mut pipe, addresses.as_flattened())
+    let resolver = |link: &Link| link.resolver().unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let addresses =
+        link.map(|link| [link.gateway, link.own, resolver(&link)].map(|address| address.octets()));
+    std::io::Write::write_all(&mut pipe, addresses.unwrap_or_default().as_flattened())
 }
 
 fn receive_link(mut pipe: &std::io::PipeReader) -> std::io::Result<Option<Link>> {
-    let mut addresses = [[0; 4]; 2];
+    let mut addresses = [[0; 4]; 3];
     std::io::Read::read_exact(&mut pipe, addresses.as_flattened_mut())?;
-    let [gateway, own] = addresses.map(std::net::Ipv4Addr::from);
-    Ok((!own.is_unspecified()).then_some(Link { gateway, own }))
+    let [gateway, own, resolver] = addresses.map(Ipv4Addr::from);
+    let resolves = !resolver.is_unspecified();
+    Ok((!own.is_unspecified()).then_some(Link { gateway, own, resolves }))
 }
 
 fn new_disk(disks: &mut TmpDisks, size_mb: u32) -> Result<TmpDisk, String> {
@@ -334,13 +343,14 @@ fn be_sandbox(shell: Shell, server: OwnedFd, tmp_open: Option<OwnedFd>) -> ! {
             sys::exit_now(1)
         }
     };
+    let names = attached.names;
     let mut fds = Vec::from(attached.listeners.into_fds());
     fds.extend(attached.mount_namespace);
     if send(&server, &FromSupervisor::Ready, &fds).is_err() {
         sys::exit_now(1);
     }
     drop(fds);
-    Supervisor::new(server).run()
+    Supervisor::new(server, names).run()
 }
 
 fn become_a_functions(

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use lambent_ports::sandbox::PARKED_FD_ENV;
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::names::Names;
 use crate::protocol::{FromSupervisor, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
 use crate::sys;
 
@@ -26,6 +27,7 @@ const FIRST_OWN_FD: i32 = 10;
 
 pub(crate) struct Supervisor {
     server: OwnedFd,
+    names: Option<Names>,
     main: Option<libc::pid_t>,
     parked: Option<Parked>,
 }
@@ -47,8 +49,8 @@ struct Started {
 }
 
 impl Supervisor {
-    pub(crate) fn new(server: OwnedFd) -> Self {
-        Supervisor { server, main: None, parked: None }
+    pub(crate) fn new(server: OwnedFd, names: Option<Names>) -> Self {
+        Supervisor { server, names, main: None, parked: None }
     }
 
     /// Serves until the server's end of the socket closes; the kernel then ends everything else in here.
@@ -66,6 +68,8 @@ impl Supervisor {
         loop {
             let mut ready =
                 vec![PollFd::new(&self.server, PollFlags::IN), PollFd::new(&children, PollFlags::IN)];
+            let names = self.names.as_ref();
+            ready.extend(names.map(|names| PollFd::new(&names.socket, PollFlags::IN)));
             let unready = self.parked.iter().filter(|parked| !parked.ready);
             ready.extend(unready.map(|parked| PollFd::new(&parked.socket, PollFlags::IN)));
             match poll(&mut ready, None) {
@@ -73,7 +77,12 @@ impl Supervisor {
                 other => other?,
             };
             let (asked, child) = (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
-            let said = ready.get(2).is_some_and(|parked| !parked.revents().is_empty());
+            let looked_up = names.filter(|_| !ready[2].revents().is_empty());
+            let parked = ready.get(2 + usize::from(names.is_some()));
+            let said = parked.is_some_and(|parked| !parked.revents().is_empty());
+            if let Some(names) = looked_up {
+                names.answer_all();
+            }
             if child {
                 let mut signals = [0; 1024];
                 let _ = rustix::io::read(&children, &mut signals);

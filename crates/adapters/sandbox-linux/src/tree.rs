@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
+use lambent_ports::sandbox::CA_BUNDLE;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
 
 use crate::sys;
@@ -20,6 +21,14 @@ const DIRECTORIES: [&str; 11] =
 const HOST_ETC: [&str; 6] = ["ssl", "pki", "ca-certificates", "ld.so.cache", "alternatives", "localtime"];
 /// Files that memory holds besides their contents: as many as `/tmp` on disk has.
 const INODES_PER_MB: u64 = 64;
+/// Where distributions keep the certificates that programs trust; the first is where AWS's hosts do.
+const BUNDLES: [&str; 5] = [
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
 /// Host directories inside what is bound that are nobody's business.
 const MASKED: [&str; 5] = ["usr/local", "usr/src", "usr/games", "etc/ssl/private", "etc/pki/tls/private"];
 
@@ -40,7 +49,7 @@ const HIDDEN_IN_PROC: [&str; 12] = [
 ];
 
 /// The empty tree: everything but what a function's sandbox is told apart by.
-pub(crate) fn build(root: &Path, resolver: Option<Ipv4Addr>) -> io::Result<()> {
+pub(crate) fn build(root: &Path, resolver: Ipv4Addr, trust: Option<&Path>) -> io::Result<()> {
     // What is mounted here does not show on the host; what the host unmounts goes here too, and isn't kept busy.
     sys::mount(None, Path::new("/"), None, libc::MS_REC | libc::MS_SLAVE, None)?;
     let tmpfs = Path::new("tmpfs");
@@ -50,6 +59,9 @@ pub(crate) fn build(root: &Path, resolver: Option<Ipv4Addr>) -> io::Result<()> {
     }
     base_system(root)?;
     etc(root, resolver)?;
+    if let Some(trust) = trust {
+        certificates(root, trust)?;
+    }
     for masked in MASKED.map(|masked| root.join(masked)).iter().filter(|masked| masked.is_dir()) {
         sys::mount(Some(tmpfs), masked, Some("tmpfs"), READ_ONLY, Some("mode=755,size=4k"))?;
     }
@@ -188,7 +200,7 @@ fn base_system(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn etc(root: &Path, resolver: Option<Ipv4Addr>) -> io::Result<()> {
+fn etc(root: &Path, resolver: Ipv4Addr) -> io::Result<()> {
     let write = |name: &str, text: &str| std::fs::write(root.join("etc").join(name), text);
     write(
         "passwd",
@@ -197,11 +209,36 @@ fn etc(root: &Path, resolver: Option<Ipv4Addr>) -> io::Result<()> {
     write("group", "root:x:0:\nsbx_user1051:x:990:\n")?;
     write("hosts", "127.0.0.1 localhost localhost.localdomain\n169.254.100.1 sandbox.localdomain sandbox\n")?;
     write("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
-    write("resolv.conf", &resolver.map_or(String::new(), |address| format!("nameserver {address}\n")))?;
+    write("resolv.conf", &format!("nameserver {resolver}\n"))?;
     for name in HOST_ETC {
         let host = Path::new("/etc").join(name);
         if host.exists() {
             bind_read_only(&host, &root.join("etc").join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The directory of certificates, and its bundle wherever one is looked for.
+fn certificates(root: &Path, trust: &Path) -> io::Result<()> {
+    let (bundle, inside) = (Path::new(CA_BUNDLE), |path: &Path| relative(path).map(|path| root.join(path)));
+    let (Some(dir), Some(name)) = (bundle.parent(), bundle.file_name()) else { return Ok(()) };
+    bind_read_only(trust, &inside(dir)?)?;
+    for place in BUNDLES {
+        let target = match Path::new(place).canonicalize() {
+            // Where the host's links lead; from here they would lead into the host's tree.
+            Ok(place) => inside(&place)?,
+            // Below a directory of the host's nothing can be made.
+            Err(_) if place == BUNDLES[0] && !root.join("etc/pki").exists() => {
+                let target = inside(Path::new(place))?;
+                target.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+                std::fs::write(&target, "")?;
+                target
+            }
+            Err(_) => continue,
+        };
+        if target.is_file() {
+            bind_read_only(&trust.join(name), &target)?;
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use lambent_ports::meter;
 use lambent_ports::runtime_api::{RuntimeChannel, RuntimeEvent};
 use lambent_ports::runtimes::ResolvedRuntime;
 use lambent_ports::sandbox::{Exit, Process, Sandbox, SandboxError};
-use lambent_ports::service_door::OpenDoor;
+use lambent_ports::service_door::{DoorListeners, OpenDoor};
 use lambent_scale::Worth;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -124,8 +124,9 @@ impl Environment {
         let events = Rc::new(Events(Rc::downgrade(&environment)));
         let channel = shard.front.serve(listener, events).map_err(internal)?;
         *environment.channel.borrow_mut() = Some(channel);
-        if let Some(listener) = environment.sandbox.take_services_listener() {
-            let door = shard.door.open(listener, resident(pool)).map_err(internal)?;
+        if let Some(plain) = environment.sandbox.take_services_listener() {
+            let listeners = DoorListeners { plain, secure: environment.sandbox.take_secure_listener() };
+            let door = shard.door.open(listeners, resident(pool)).map_err(internal)?;
             *environment.door.borrow_mut() = Some(door);
         }
         if let Some(warning) = &runtime.warning {

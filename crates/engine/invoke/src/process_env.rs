@@ -6,6 +6,7 @@ use lambent_domain::log_config::LogFormat;
 use lambent_domain::{Deployment, FunctionKey};
 use lambent_kit::random::Random;
 use lambent_ports::runtimes::ResolvedRuntime;
+use lambent_ports::sandbox::CA_BUNDLE;
 
 /// Why an environment is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,11 @@ impl ProcessEnv<'_> {
         }
         // Current SDKs find this server's services there. A function may know better.
         env.entry("AWS_ENDPOINT_URL".into()).or_insert_with(|| format!("http://{}", self.services));
+        // The others find them under AWS's names, and trust whom these say. OpenSSL's paths are not enough: botocore
+        // and `requests` bring certificates of their own.
+        for name in ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] {
+            env.entry(name.into()).or_insert_with(|| CA_BUNDLE.into());
+        }
         let mut set = |name: &str, value: &str| {
             env.insert(name.to_owned(), value.to_owned());
         };

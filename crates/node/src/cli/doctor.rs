@@ -23,7 +23,7 @@ pub(super) fn run(runtimes: &Path) -> anyhow::Result<()> {
         }
     }
     println!("\nRuntimes");
-    for line in Catalog::open(runtimes, false).status() {
+    for line in Catalog::open(runtimes, false, None).status() {
         match line.state {
             Ok(from) => println!("  ok        {}: {from}", line.id),
             Err(reason) => println!("  missing   {}: {reason}", line.id),

@@ -6,7 +6,7 @@ use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_runtimes::Catalog;
 
 pub(super) fn list(root: &Path) -> anyhow::Result<()> {
-    for line in Catalog::open(root, false).status() {
+    for line in Catalog::open(root, false, None).status() {
         let (mark, text) = match &line.state {
             Ok(from) => ("ready  ", from),
             Err(reason) => ("missing", reason),

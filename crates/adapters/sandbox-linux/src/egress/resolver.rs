@@ -1,6 +1,6 @@
 //! Names for functions: a process of its own that passes questions on to the resolvers of the host, whatever those are: a
-//! stub on the host's loopback, a cloud's link-local address, a company's server. It understands no more of a question
-//! than its length. It has no rights beyond asking.
+//! stub on the host's loopback, a cloud's link-local address, a company's server. It answers about AWS's services by itself,
+//! and understands no more of any other question than its length. It has no rights beyond asking.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrV4, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
 use crate::seccomp::Filters;
-use crate::sys;
+use crate::{names, sys};
 
 const PORT: u16 = 53;
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -163,6 +163,10 @@ impl Questions<'_> {
             if length < HEADER_BYTES {
                 continue;
             }
+            if let Some(answer) = names::answer(&buffer[..length]) {
+                let _ = self.datagrams.send_to(&answer, from);
+                continue;
+            }
             if self.open.len() == MAX_QUESTIONS {
                 self.open.remove(0);
             }
@@ -222,10 +226,20 @@ fn pass_connections(listener: &TcpListener) {
     }
 }
 
-/// Both ways, until one end closes or nothing has come for a while.
+/// Both ways, until one end closes or nothing has come for a while. Questions about services are answered as long as none
+/// about anything else has come.
 fn pass_connection(mut asker: TcpStream) -> io::Result<()> {
+    asker.set_read_timeout(Some(SILENCE))?;
+    let first = loop {
+        let question = framed(&mut asker)?;
+        match names::answer(&question) {
+            Some(answer) => asker.write_all(&frame(&answer))?,
+            None => break frame(&question),
+        }
+    };
     let reached = resolvers().iter().find_map(|to| TcpStream::connect_timeout(to, NEXT_AFTER).ok());
     let mut resolver = reached.ok_or(io::ErrorKind::NotConnected)?;
+    resolver.write_all(&first)?;
     let patience = Timespec { tv_sec: SILENCE.as_secs() as i64, tv_nsec: 0 };
     for stream in [&asker, &resolver] {
         stream.set_write_timeout(Some(SILENCE))?;
@@ -244,6 +258,19 @@ fn pass_connection(mut asker: TcpStream) -> io::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// A message as connections carry it: behind its length.
+fn framed(from: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    from.read_exact(&mut length)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+    from.read_exact(&mut message)?;
+    Ok(message)
+}
+
+fn frame(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u16).to_be_bytes(), message].concat()
 }
 
 fn copy(from: &mut dyn Read, to: &mut dyn Write, buffer: &mut [u8]) -> io::Result<usize> {

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use lambent_ports::sandbox::{Exit, Mount, Process, SandboxHost, SandboxSpec};
 use lambent_ports::suites::sandbox::{Subject, in_time, run};
+use lambent_sandbox_linux::{LauncherClient, LauncherOptions};
 
 use super::{Host, deaths, processes_with, sh, shell};
 
@@ -226,18 +227,57 @@ pub async fn descriptors_are_its_own(host: Host) {
         };
         // The pipe that the process got is closed here a moment after it has started.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while kinds().len() > 2 && std::time::Instant::now() < until {
+        while kinds().len() > 3 && std::time::Instant::now() < until {
             std::thread::yield_now();
         }
         let kinds = kinds();
         let count = |kind: &str| kinds.iter().filter(|found| *found == kind).count();
         assert_eq!(
             (count("socket"), count("anon_inode:[signalfd]") + count("anon_inode"), kinds.len()),
-            (1, 1, 2),
+            // The server's, and where it answers about names.
+            (2, 1, 3),
             "{kinds:?}"
         );
     }
     drop(others);
+}
+
+/// Prints the first address of each name, or why there is none.
+pub const RESOLVE: &str = r#"
+import socket, sys
+for name in sys.argv[1:]:
+    try:
+        print({found[4][0] for found in socket.getaddrinfo(name, 443)})
+    except socket.gaierror as error:
+        print(socket.EAI_AGAIN == error.errno)
+"#;
+
+pub async fn awss_names_lead_inside_and_no_other_is_known(host: Host) {
+    let trust = host.dir.path().join("trust");
+    std::fs::create_dir(&trust).unwrap();
+    std::fs::write(trust.join("ca-bundle.pem"), "whom to trust").unwrap();
+    let own = LauncherOptions {
+        state_dir: host.dir.path().join("trusting"),
+        trust: Some(trust),
+        ..host.options.clone()
+    };
+    let client = LauncherClient::spawn(&own).unwrap();
+    let sandbox = client.create(Subject::spec("names")).await.unwrap();
+    let names = ["b.s3.eu-west-1.amazonaws.com", "SQS.us-east-1.amazonaws.com", "example.com"];
+    let argv =
+        ["/usr/bin/python3", "-c", RESOLVE].iter().chain(&names).map(|&word| word.to_owned()).collect();
+    let (exit, output) = run(&*sandbox, Process { argv, ..shell("") }).await;
+    assert_eq!((exit, &*output), (Exit::Code(0), "{'169.254.100.1'}\n{'169.254.100.1'}\nTrue\n"));
+    // Where AWS's hosts have it, and where this host does.
+    let places: Vec<_> = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"]
+        .into_iter()
+        .filter(|place| place.starts_with("/etc/pki") || std::path::Path::new(place).exists())
+        .chain(["/etc/lambent/ca-bundle.pem"])
+        .collect();
+    let (_, found) = sh(&*sandbox, &format!("cat {}", places.join(" "))).await;
+    assert_eq!(found, "whom to trust".repeat(places.len()));
+    let (exit, said) = sh(&*sandbox, "echo x > /etc/lambent/ca-bundle.pem").await;
+    assert!(matches!(exit, Exit::Code(1 | 2)) && said.contains("Read-only"), "{said}");
 }
 
 pub const ESCAPES: &str = include_str!("escapes.py");

@@ -49,6 +49,7 @@ pub fn be_server(argument: &str) {
             executable: std::env::current_exe().unwrap(),
             state_dir: state_dir.into(),
             egress: Egress::None,
+            trust: None,
         };
         let client = LauncherClient::spawn(&options).unwrap();
         let mut kept = Vec::new();

@@ -53,11 +53,14 @@ for argument in sys.argv[1:]:
         with socket.create_connection(("203.0.113.10", 80), 5) as connection:
             connection.sendall(b"GET %s HTTP/1.0\r\n\r\n" % target.encode())
             found[name] = b"".join(iter(lambda: connection.recv(4096), b"")).split(b"\r\n\r\n", 1)[-1].decode()
-    elif name == "by connection":
-        question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04some\x04name\x00\x00\x01\x00\x01"
+    elif name.startswith("by connection"):
+        asked = b"\x02s3\x09amazonaws\x03com" if name.endswith("AWS's") else b"\x04some\x04name"
+        question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + asked + b"\x00\x00\x01\x00\x01"
         with socket.create_connection((target, 53), 5) as connection:
             connection.sendall(struct.pack(">H", len(question)) + question)
             found[name] = socket.inet_ntoa(connection.recv(512)[-4:])
+    elif ":" not in target:
+        found[name] = socket.gethostbyname(target)
     else:
         found[name] = reach(target)
 print(json.dumps(found))
@@ -108,6 +111,7 @@ fn spawn(dir: &str, egress: Egress) -> Result<LauncherClient, String> {
         executable: std::env::current_exe().unwrap(),
         state_dir: format!("{dir}/{egress:?}").into(),
         egress,
+        trust: None,
     };
     LauncherClient::spawn(&options).map_err(|error| error.to_string())
 }
@@ -141,6 +145,9 @@ async fn nat(dir: String) {
         "outside=203.0.113.10:80",
         "by name=some.name:80",
         &format!("by connection={gateway}"),
+        &format!("by connection, AWS's={gateway}"),
+        "AWS's=b.s3.eu-west-1.amazonaws.com",
+        "somebody's on AWS=db.x.eu-west-1.rds.amazonaws.com",
         &format!("inwards=/reach/{other}/7000"),
         "the host's loopback=127.0.0.1:8080",
         "the host's loopback, version 6=::1:8080",
@@ -154,7 +161,8 @@ async fn nat(dir: String) {
     ];
     let found = reach(&*sandbox, &asked).await;
     let expected = serde_json::json!({
-        "outside": "192.0.2.1", "by name": "192.0.2.1", "by connection": "203.0.113.99", "inwards": "not reached",
+        "outside": "192.0.2.1", "by name": "192.0.2.1", "by connection": "203.0.113.99", "by connection, AWS's": "169.254.100.1", "AWS's": "169.254.100.1",
+        "somebody's on AWS": "203.0.113.10", "inwards": "not reached",
         "the host's loopback": null, "the host's loopback, version 6": null, "the host's resolver": null,
         "the host's address": null, "the host's end": null, "metadata": null, "metadata, version 6": null,
         "link-local, version 6": null, "another sandbox": null,
@@ -252,7 +260,8 @@ async fn lacking(dir: String) {
     let client = spawn(&dir, Egress::Auto).unwrap();
     assert!(client.degraded().join("\n").contains("functions can't resolve names"));
     let sandbox = client.create(Subject::spec("nameless")).await.unwrap();
-    assert_eq!(reach(&*sandbox, &["outside=203.0.113.10:80"]).await["outside"], "192.0.2.1");
+    let found = reach(&*sandbox, &["outside=203.0.113.10:80", "AWS's=s3.amazonaws.com"]).await;
+    assert_eq!(found, serde_json::json!({"outside": "192.0.2.1", "AWS's": "169.254.100.1"}));
     drop(taken);
 }
 

@@ -30,6 +30,7 @@ impl Host {
             state_dir: dir.path().join("sandboxes"),
             // What is tried in here must not get anywhere, whatever this host allows.
             egress: Egress::None,
+            trust: None,
         };
         Host { client: Arc::new(LauncherClient::spawn(&options).unwrap()), options, dir }
     }
@@ -96,6 +97,7 @@ cases! {
     confinement::open_files_are_limited,
     confinement::other_limits_are_the_recorded_ones,
     confinement::descriptors_are_its_own,
+    confinement::awss_names_lead_inside_and_no_other_is_known,
     confinement::escapes_fail,
     bombs::files_without_number_fill_only_the_own_tmp,
     bombs::descriptors_without_number_are_an_error,

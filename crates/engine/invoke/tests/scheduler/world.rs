@@ -1,7 +1,6 @@
 //! A shard with everything around it. Time stands still until a test moves it.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +21,7 @@ use lambent_ports::runtimes::{
     Command, ParkedUnless, ResolvedRuntime, RuntimeCatalog, RuntimeStatus, RuntimeUnavailable,
 };
 use lambent_ports::sandbox::ParkedCount;
-use lambent_ports::service_door::{OpenDoor, Resident, ServiceDoor};
+use lambent_ports::service_door::{DoorListeners, OpenDoor, Resident, ServiceDoor};
 use lambent_ports::store::{Change, ChangeListener};
 use lambent_sandbox_fake::FakeHost;
 use tokio::task::{JoinHandle, LocalSet};
@@ -80,7 +79,7 @@ pub async fn in_world_with<T>(set: impl FnOnce(&mut Options), test: impl AsyncFn
 struct NoServices;
 
 impl ServiceDoor for NoServices {
-    fn open(&self, _listener: OwnedFd, _resident: Resident) -> std::io::Result<OpenDoor> {
+    fn open(&self, _listeners: DoorListeners, _resident: Resident) -> std::io::Result<OpenDoor> {
         Ok(OpenDoor::new(|| {}))
     }
 }
