@@ -326,7 +326,7 @@ def reasons(server):
         ("variable", {"Environment": {"Variables": {"PYTHONDONTWRITEBYTECODE": "1"}}}),
         ("path", {"files": {"app.py": "def handler(event, context): pass", "lib/x": ""}}),
         ("limits", {"EphemeralStorage": {"Size": 600}}),
-        ("runtime", {"runtime": "provided.al2023", "files": {"bootstrap": "#!/bin/sh\nexit 1"}}),
+        ("runtime", {"runtime": "provided.al2023", "files": {"bootstrap": "#!/bin/sh\nexit 1"}, "modes": {"bootstrap": 0o755}}),
     ],
 )
 def test_why_a_process_had_not_been_waiting_is_in_the_metrics(server, reason, options):
