@@ -191,7 +191,7 @@ def warm(connection, name, promise):
 def parked_starts(server):
     connection = Connection(*server.address)
     _, page = connection.send(b"GET /_lambent/metrics HTTP/1.1\r\nHost: bench\r\n\r\n")
-    return next(int(line.split()[1]) for line in page.decode().splitlines() if line.startswith("lambent_parked_starts_total"))
+    return next(int(line.split()[1]) for line in page.decode().splitlines() if line.startswith('lambent_starts_total{tier="parked"}'))
 
 
 def cold(connection, name, runtime, handler, code, promise):

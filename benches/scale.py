@@ -25,6 +25,7 @@ from control import load
 ECHO = package("app.py", "def handler(event, context):\n    return event\n")
 #: Says when it was called, and is not free again before all others are busy.
 CLOCK = package("app.py", "import time\ndef handler(event, context):\n    now = time.time()\n    time.sleep(event['s'])\n    return now\n")
+PARKED = 'lambent_starts_total{tier="parked"}'
 NODE = package("index.js", "exports.handler = async (event) => event;\n")
 
 
@@ -89,7 +90,7 @@ def warm(server, directory):
 
 
 def phase_times(before, after):
-    for phase in ("admission", "attach", "mount", "environment", "init", "reply"):
+    for phase in ("admission", "attach", "mount", "environment", "import", "poll", "reply"):
         name = 'lambent_cold_start_phase_seconds_%s{phase="%s"' + "}"
         count = after[name % ("count", phase)] - before[name % ("count", phase)]
         spent = after[name % ("sum", phase)] - before[name % ("sum", phase)]
@@ -110,7 +111,7 @@ def cold_starts(server, label, pause, count=40):
         times += timed(1, lambda: connection.send(request))
     after = figures(server)
     row("cold python, %s" % label, times)
-    say("  of them parked", "%9d of %d" % (after["lambent_parked_starts_total"] - before["lambent_parked_starts_total"], count))
+    say("  of them parked", "%9d of %d" % (after[PARKED] - before[PARKED], count))
     phase_times(before, after)
     for name in names:
         connection.call("DELETE", "/2015-03-31/functions/%s" % name)
@@ -150,7 +151,7 @@ def fresh(server, _):
     starts = after["lambent_cold_starts_total"] - before["lambent_cold_starts_total"]
     say("fresh Python sandboxes, with their ends", "%9.0f/s (%d of %d requests cold, %d refused)" % (
         starts / seconds, starts, len(done) + len(failed), len(failed)), ">= 250/s, none refused")
-    say("  of them parked", "%9d" % (after["lambent_parked_starts_total"] - before["lambent_parked_starts_total"]))
+    say("  of them parked", "%9d" % (after[PARKED] - before[PARKED]))
     phase_times(before, after)
 
 

@@ -1,10 +1,12 @@
 """Interpreters that had started before their function was known: nobody can tell, except by the clock."""
 
+import os
+import subprocess
 import time
 import urllib.request
 
 import pytest
-from conftest import package, wait_for
+from conftest import BINARY, RUNTIMES, package, wait_for
 
 #: What an environment looks like from inside. What belongs to one environment alone is left out.
 DUMP = """
@@ -91,7 +93,7 @@ def starts(server):
     """How many processes were started: parked ones, executed ones."""
     page = urllib.request.urlopen(server.url + "/_lambent/metrics").read().decode()
     values = dict(line.split() for line in page.splitlines() if not line.startswith("#"))
-    return int(values["lambent_parked_starts_total"]), int(values["lambent_exec_starts_total"])
+    return tuple(int(values['lambent_starts_total{tier="%s"}' % tier]) for tier in ("parked", "executed"))
 
 
 def invoke(server, name, event=None):
@@ -310,3 +312,37 @@ def test_interpreters_wait_again_after_a_restart(own_server):
     if __import__("os").geteuid() == 0:
         wait_for(waiting, "an interpreter waits")
     own_server.stop()
+
+
+def reasons(server):
+    page = urllib.request.urlopen(server.url + "/_lambent/metrics").read().decode()
+    pairs = (line.split() for line in page.splitlines() if line.startswith("lambent_unparked_starts_total"))
+    return {name.split('"')[1]: int(value) for name, value in pairs}
+
+
+@pytest.mark.parametrize(
+    "reason, options",
+    [
+        ("variable", {"Environment": {"Variables": {"PYTHONDONTWRITEBYTECODE": "1"}}}),
+        ("path", {"files": {"app.py": "def handler(event, context): pass", "lib/x": ""}}),
+        ("limits", {"EphemeralStorage": {"Size": 600}}),
+        ("runtime", {"runtime": "provided.al2023", "files": {"bootstrap": "#!/bin/sh\nexit 1"}, "modes": {"bootstrap": 0o755}}),
+    ],
+)
+def test_why_a_process_had_not_been_waiting_is_in_the_metrics(server, reason, options):
+    before = reasons(server)
+    name = "unparked-%d" % next(NUMBER)
+    options = dict(options)
+    files = options.pop("files", "def handler(event, context): pass")
+    server.create(name, files, **options)
+    server.invoke(name)
+    after = reasons(server)
+    others = {name for name in after if name != reason and after[name] != before[name]}
+    assert after[reason] > before[reason] and not others
+
+
+def test_doctor_says_which_runtimes_functions_are_parked(server):
+    said = subprocess.run([BINARY, "doctor"], capture_output=True, text=True, env={**os.environ, "LAMBENT_RUNTIMES_DIR": str(RUNTIMES)}).stdout
+    of = {line.split()[1]: following for line, following in zip(said.splitlines(), said.splitlines()[1:]) if line.startswith("  ok ")}
+    assert "parked: all with 512 MB of /tmp that set none of PYTHON*, LD_*" in of["python3.12:"]
+    assert "not parked: what a package brings is executed" in of["provided.al2023:"]

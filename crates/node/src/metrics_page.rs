@@ -27,8 +27,6 @@ impl MetricsPage {
             ("lambent_errors", "Invokes that ended with a function error", now.errors),
             ("lambent_throttles", "Invokes refused for lack of concurrency", now.throttles),
             ("lambent_cold_starts", "Sandboxes started", now.cold_starts),
-            ("lambent_parked_starts", "Processes started that had been waiting ready", now.parked_starts),
-            ("lambent_exec_starts", "Processes started by executing them", now.exec_starts),
             ("lambent_evictions", "Idle environments that made room for others", now.evictions),
             ("lambent_start_failures", "Sandboxes that could not be started", now.start_failures),
             ("lambent_duration_microseconds", "Time spent in functions", now.duration_us),
@@ -80,9 +78,27 @@ impl MetricsPage {
         for (name, help, value) in gauges {
             let _ = writeln!(page, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}");
         }
+        self.tiers(&mut page);
         self.phases(&mut page);
         page.push_str("# EOF\n");
         page
+    }
+
+    fn tiers(&self, page: &mut String) {
+        let tiers = self.invoke.tiers();
+        let _ =
+            writeln!(page, "# HELP lambent_starts Processes started, by how.\n# TYPE lambent_starts counter");
+        for (tier, count) in tiers.counts() {
+            let _ = writeln!(page, "lambent_starts_total{{tier=\"{tier}\"}} {count}");
+        }
+        const NAME: &str = "lambent_unparked_starts";
+        let _ = writeln!(
+            page,
+            "# HELP {NAME} Processes that had not been waiting, by why.\n# TYPE {NAME} counter"
+        );
+        for (reason, count) in tiers.reasons() {
+            let _ = writeln!(page, "{NAME}_total{{reason=\"{reason}\"}} {count}");
+        }
     }
 
     fn phases(&self, page: &mut String) {

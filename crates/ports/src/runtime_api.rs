@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use lambent_domain::RequestId;
@@ -44,7 +45,9 @@ pub enum Refused {
 pub trait RuntimeEvents {
     /// A `GET next` is waiting; the environment answers it through [`RuntimeChannel::deliver`], at once or later.
     /// May be called from within `deliver`'s caller: implementations must not hold borrows across it.
-    fn next_requested(&self) -> Result<(), Refused>;
+    ///
+    /// Clients of ours say with their first poll how long ago they had the handler; others needn't.
+    fn next_requested(&self, had_handler: Option<Duration>) -> Result<(), Refused>;
 
     /// `POST response`. The body is over the limit when `None`: the codec has drained it and answers 413 itself.
     fn response(&self, request_id: RequestId, body: Option<Bytes>) -> Result<(), Refused>;

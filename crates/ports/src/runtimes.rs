@@ -77,6 +77,8 @@ pub struct RuntimeStatus {
     pub state: Result<String, String>,
     /// Notes such as AWS's deprecation date.
     pub note: Option<String>,
+    /// Which of its functions can be parked; why none can.
+    pub parked: Result<String, String>,
 }
 
 /// The runtimes of this server. Cheap to ask: the file system was looked at once, at start-up.

@@ -102,6 +102,41 @@ pub struct ProcessOutput {
     pub tier: StartTier,
 }
 
+/// Why no process that had been waiting could be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotParked {
+    /// Nothing of its runtime can wait.
+    Runtime,
+    /// A variable of the function has to be there when the interpreter starts.
+    Variable,
+    /// So has a directory or file of its package or layers.
+    Path,
+    /// `/tmp` or another limit is not what those that wait have.
+    Limits,
+    /// None of its kind is kept: switched off, or the host can't.
+    NoneKept,
+    /// As many were asked for as waited.
+    NoneWaiting,
+    /// One was taken and could not be used.
+    Lost,
+    /// It is not the sandbox's first process.
+    Restart,
+}
+
+impl NotParked {
+    /// All of them, and how they are called where they are counted.
+    pub const ALL: [(NotParked, &str); 8] = [
+        (NotParked::Runtime, "runtime"),
+        (NotParked::Variable, "variable"),
+        (NotParked::Path, "path"),
+        (NotParked::Limits, "limits"),
+        (NotParked::NoneKept, "none_kept"),
+        (NotParked::NoneWaiting, "none_waiting"),
+        (NotParked::Lost, "lost"),
+        (NotParked::Restart, "restart"),
+    ];
+}
+
 /// How a process was started, fastest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartTier {
@@ -215,6 +250,9 @@ pub trait Sandbox: Send + Sync {
 
     /// Of the time that it took to make it, what went into mounting code into a process that waited.
     fn mounting(&self) -> Duration;
+
+    /// Why its first process was not one that waited, where [`SandboxSpec::parked`] asked for that.
+    fn not_parked(&self) -> Option<NotParked>;
 
     /// Starts the main process. One at a time: stop the previous one first.
     async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError>;

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use lambent_ports::runtime_api::Refused;
@@ -187,7 +188,8 @@ impl Reader {
             Call::Next => {
                 // Set before the environment is told: it may answer from within.
                 self.polling = true;
-                if let Err(refused) = endpoint.poll(connection) {
+                let had_handler = head.handler_at_ns.map(since);
+                if let Err(refused) = endpoint.poll(connection, had_handler) {
                     self.polling = false;
                     connection.queue(|out| reply::refused(out, refused));
                 } else if !connection.has_unwritten() {
@@ -220,6 +222,13 @@ impl Reader {
             Call::Unknown => connection.queue(reply::not_found),
         }
     }
+}
+
+/// How long ago that was, on the clock that every process of the host has. A function can say what it likes.
+fn since(ns: u64) -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let now = Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
+    now.saturating_sub(Duration::from_nanos(ns))
 }
 
 /// AWS's Node client sends the error's JSON base64-encoded in its trailer; others send it as it is.

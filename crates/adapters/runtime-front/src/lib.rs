@@ -12,8 +12,9 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
-use lambent_ports::runtime_api::{RuntimeChannel, RuntimeEvent, RuntimeEvents, RuntimeFront};
+use lambent_ports::runtime_api::{Refused, RuntimeChannel, RuntimeEvent, RuntimeEvents, RuntimeFront};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -62,9 +63,9 @@ impl Endpoint {
     }
 
     /// A poll is waiting on `connection`.
-    fn poll(&self, connection: &Rc<Connection>) -> Result<(), lambent_ports::runtime_api::Refused> {
+    fn poll(&self, connection: &Rc<Connection>, had_handler: Option<Duration>) -> Result<(), Refused> {
         let previous = self.state.borrow_mut().waiting.replace(Rc::clone(connection));
-        let result = self.events.next_requested();
+        let result = self.events.next_requested(had_handler);
         if result.is_err() {
             self.state.borrow_mut().waiting = previous;
         }

@@ -43,6 +43,8 @@ pub struct Head {
     pub error_type: Option<String>,
     /// `Lambda-Runtime-Function-Response-Mode` is there and is not `streaming`.
     pub bad_mode: bool,
+    /// `Lambent-Handler-At`, which our clients send with their first poll: when they had the handler, on the monotonic clock.
+    pub handler_at_ns: Option<u64>,
 }
 
 /// How a body is framed.
@@ -106,6 +108,7 @@ pub fn head(input: &mut BytesMut, search: &mut Search) -> Result<Option<Head>, M
         close: version == b"HTTP/1.0",
         error_type: None,
         bad_mode: false,
+        handler_at_ns: None,
     };
     for line in lines {
         header(&mut parsed, line)?;
@@ -141,6 +144,9 @@ fn header(head: &mut Head, line: &[u8]) -> Result<(), Malformed> {
         }
         (Some(b'l'), _) if name.eq_ignore_ascii_case(b"lambda-runtime-function-response-mode") => {
             head.bad_mode = !value.eq_ignore_ascii_case(b"streaming");
+        }
+        (Some(b'l'), 18) if name.eq_ignore_ascii_case(b"lambent-handler-at") => {
+            head.handler_at_ns = number(value, 10).ok();
         }
         _ => {}
     }

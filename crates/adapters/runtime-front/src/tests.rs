@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use lambent_domain::RequestId;
@@ -26,8 +27,8 @@ impl Recorded {
 }
 
 impl RuntimeEvents for Recorded {
-    fn next_requested(&self) -> Result<(), Refused> {
-        self.say("next".into())
+    fn next_requested(&self, had_handler: Option<Duration>) -> Result<(), Refused> {
+        self.say(had_handler.map_or("next".into(), |ago| format!("next, {} s", ago.as_secs())))
     }
 
     fn response(&self, request_id: RequestId, body: Option<Bytes>) -> Result<(), Refused> {
@@ -97,6 +98,27 @@ fn post(path: &str, headers: &str, body: &str) -> String {
         "POST /2018-06-01/runtime/{path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+#[test]
+fn who_tells_when_it_had_its_handler_is_believed_where_it_can_be() {
+    scenario(|channel, recorded, mut client| async move {
+        let _open = channel;
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_sec;
+        for (header, expected) in [
+            (format!("{}000000000", now - 100), "next, 100 s"),
+            (format!("{}000000000", now + 1_000_000), "next, 0 s"),
+            ("yesterday".into(), "next"),
+            ("9".repeat(30), "next"),
+        ] {
+            let poll = NEXT.replace("Host", &format!("Lambent-Handler-At: {header}\r\nHost"));
+            client.write_all(poll.as_bytes()).await.unwrap();
+            recorded.told.notified().await;
+            let said = recorded.said.borrow_mut().pop().unwrap();
+            // A second may have passed.
+            assert_eq!(said.replace("101", "100"), expected);
+        }
+    });
 }
 
 #[test]

@@ -264,6 +264,15 @@ fn custom(id: &RuntimeId, definition: &Definition) -> ResolvedRuntime {
     }
 }
 
+/// In words.
+fn parkable(parked: Option<ParkedUnless>) -> Result<String, String> {
+    let Some(unless) = parked else {
+        return Err("what a package brings is executed, in a sandbox that had been waiting".into());
+    };
+    let (variables, paths) = (unless.variables.join(", "), unless.paths.join(", "));
+    Ok(format!("all with 512 MB of /tmp that set none of {variables} and bring none of {paths}"))
+}
+
 impl RuntimeCatalog for Catalog {
     fn resolve(&self, id: &RuntimeId) -> Resolution {
         if let Some(resolution) = self.resolved.get(id) {
@@ -292,6 +301,7 @@ impl RuntimeCatalog for Catalog {
                 Ok(runtime) => runtime.warning.clone(),
                 Err(_) => None,
             };
+            let parked = parkable(resolution.as_deref().ok().and_then(|runtime| runtime.parked));
             let state = match resolution {
                 Ok(runtime) => Ok(match &runtime.command {
                     Command::Run(argv) => {
@@ -308,6 +318,7 @@ impl RuntimeCatalog for Catalog {
             RuntimeStatus {
                 id,
                 state,
+                parked,
                 note: note.or(Some(format!("AWS's end of support: {}", definition.deprecated))),
             }
         };

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    Exit, HostMemory, ParkedCount, ParkedKind, Process, ProcessOutput, ProcessorTime, Sandbox, SandboxError,
-    SandboxHost, SandboxSpec, SandboxUsage, StartTier,
+    Exit, HostMemory, NotParked, ParkedCount, ParkedKind, Process, ProcessOutput, ProcessorTime, Sandbox,
+    SandboxError, SandboxHost, SandboxSpec, SandboxUsage, StartTier,
 };
 use tokio::sync::watch;
 
@@ -60,6 +60,7 @@ struct Shared {
     tmp: Tmp,
     /// Arguments of the process that waits.
     parked: Mutex<Option<Vec<String>>>,
+    not_parked: Option<NotParked>,
     gone: watch::Sender<bool>,
 }
 
@@ -161,7 +162,7 @@ impl SandboxHost for FakeHost {
         services.set_nonblocking(true).map_err(host)?;
         let services_text = services.local_addr().map_err(host)?.to_string();
         let id = spec.id.clone();
-        let parked = self.inner.parked_for(&spec);
+        let (parked, not_parked) = self.inner.parked_for(&spec);
         let state = FakeState { spec, frozen: false, throttled: false, starts: 0, stops: 0 };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -170,6 +171,7 @@ impl SandboxHost for FakeHost {
             max_memory_bytes: Mutex::default(),
             tmp: Tmp::default(),
             parked: Mutex::new(parked),
+            not_parked,
             gone: watch::Sender::new(false),
         });
         let mut sandboxes = lock(&self.inner.sandboxes);
@@ -203,13 +205,16 @@ impl SandboxHost for FakeHost {
 }
 
 impl Inner {
-    fn parked_for(&self, spec: &SandboxSpec) -> Option<Vec<String>> {
-        let fits = |kind: &&ParkedKind| {
-            Some(&kind.name) == spec.parked.as_ref()
-                && spec.mounts.starts_with(&kind.mounts)
-                && (spec.processes, spec.open_files) == (kind.processes, kind.open_files)
+    fn parked_for(&self, spec: &SandboxSpec) -> (Option<Vec<String>>, Option<NotParked>) {
+        let kinds = lock(&self.parked);
+        let kind = kinds.iter().find(|kind| Some(&kind.name) == spec.parked.as_ref());
+        let Some(kind) = kind.filter(|kind| spec.mounts.starts_with(&kind.mounts)) else {
+            return (None, Some(NotParked::NoneKept));
         };
-        lock(&self.parked).iter().find(fits).map(|kind| kind.argv.clone())
+        if (spec.processes, spec.open_files) != (kind.processes, kind.open_files) {
+            return (None, Some(NotParked::Limits));
+        }
+        (Some(kind.argv.clone()), None)
     }
 }
 
@@ -305,6 +310,10 @@ impl Sandbox for FakeSandbox {
 
     fn mounting(&self) -> Duration {
         Duration::ZERO
+    }
+
+    fn not_parked(&self) -> Option<NotParked> {
+        self.shared.not_parked
     }
 
     async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lambent_ports::sandbox::{
-    HostMemory, Mount, ParkedCount, ParkedKind, ProcessorTime, Sandbox, SandboxError, SandboxHost,
+    HostMemory, Mount, NotParked, ParkedCount, ParkedKind, ProcessorTime, Sandbox, SandboxError, SandboxHost,
     SandboxSpec,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -49,7 +49,15 @@ struct NewSandbox {
     control: OwnedFd,
     cgroups: Dirs,
     listeners: Option<Listeners>,
-    mounting: Duration,
+    making: Making,
+}
+
+/// How it was made.
+#[derive(Clone, Copy)]
+pub(crate) struct Making {
+    /// Of that time, what went into mounting code into a process that waited.
+    pub(crate) mounting: Duration,
+    pub(crate) not_parked: Option<NotParked>,
 }
 
 pub(crate) struct Shared {
@@ -155,11 +163,13 @@ impl Shared {
     fn read(&self, mut buffer: Vec<u8>) {
         while let Ok(Some((message, fds))) = receive::<FromLauncher>(&self.socket, &mut buffer) {
             match message {
-                FromLauncher::Created { id, cgroups, mounting_us } => {
+                FromLauncher::Created { id, cgroups, mounting_us, not_parked } => {
                     let mut fds = fds.into_iter();
+                    let why = NotParked::ALL.iter().find(|(_, name)| not_parked.as_deref() == Some(*name));
                     let mounting = Duration::from_micros(mounting_us);
+                    let making = Making { mounting, not_parked: why.map(|(why, _)| *why) };
                     let (control, listeners) = (fds.next(), Listeners::take(&mut fds));
-                    let created = control.map(|control| NewSandbox { control, cgroups, listeners, mounting });
+                    let created = control.map(|control| NewSandbox { control, cgroups, listeners, making });
                     self.created(&id, created.ok_or_else(|| "no socket came".to_owned()));
                 }
                 FromLauncher::Failed { id, reason } => {
@@ -256,10 +266,10 @@ impl SandboxHost for LauncherClient {
             lock(&self.shared.creating).clear();
         }
         self.shared.tell(ToLauncher::Create(request));
-        let NewSandbox { control, cgroups, listeners, mounting } =
+        let NewSandbox { control, cgroups, listeners, making } =
             created.await.map_err(|_| host("the launcher has ended"))?.map_err(host)?;
         let group = Group::new(cgroups, memory_mb);
-        let sandbox = LinuxSandbox::new(spec.id, Arc::clone(&self.shared), control, group, mounting)?;
+        let sandbox = LinuxSandbox::new(spec.id, Arc::clone(&self.shared), control, group, making)?;
         match listeners {
             Some(listeners) => sandbox.is_ready(listeners),
             None => sandbox.ready().await?,

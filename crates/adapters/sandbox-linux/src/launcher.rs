@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use lambent_ports::sandbox::NotParked;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cgroups::{self, Cgroups, Dirs};
@@ -206,18 +207,21 @@ impl Launcher {
             return self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]);
         }
         let mut dead = Vec::new();
+        let mut not_parked = None;
         let attached = match self.parked.give(&spec, &mut dead) {
-            Some(given) => Ok((given.running, fds_of(given.control, given.listeners), given.mounting_us)),
-            None => self
-                .shells
-                .attach(&spec, false, &mut dead)
-                .map(|(running, control)| (running, vec![control], 0)),
+            Ok(given) => Ok((given.running, fds_of(given.control, given.listeners), given.mounting_us)),
+            Err(why) => {
+                not_parked =
+                    NotParked::ALL.iter().find(|(one, _)| *one == why).map(|(_, name)| (*name).into());
+                let attached = self.shells.attach(&spec, false, &mut dead);
+                attached.map(|(running, control)| (running, vec![control], 0))
+            }
         };
         self.leave(dead);
         match attached {
             Ok((running, fds, mounting_us)) => {
                 let (id, cgroups) = (spec.id.clone(), running.cgroups.clone());
-                let created = FromLauncher::Created { id, cgroups, mounting_us };
+                let created = FromLauncher::Created { id, cgroups, mounting_us, not_parked };
                 self.children.insert(spec.id, running);
                 self.tell(&created, &fds);
             }

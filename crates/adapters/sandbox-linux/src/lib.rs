@@ -40,7 +40,7 @@ pub use client::{LauncherClient, LauncherOptions};
 pub use egress::Egress;
 pub use favour::favour_this_thread;
 pub use launcher::launcher_main;
-pub use report::{Check, Verdict, host_report};
+pub use report::{Check, Verdict, host_report, parking_refused};
 
 /// The argument that makes the binary a launcher; see [`launcher_main`].
 pub const LAUNCHER_ARGUMENT: &str = "__launcher";

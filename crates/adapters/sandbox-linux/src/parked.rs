@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use lambent_ports::sandbox::NotParked;
+
 use crate::late_mounts::Outside;
 use crate::protocol::{CreateSandbox, FromSupervisor, Kind, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
 use crate::setup::{Listeners, RUNTIME_API};
@@ -201,21 +203,26 @@ impl ParkedPool {
     }
 
     /// Gives one to a function, if there is one for it. What has failed on the way is to be ended.
-    pub(crate) fn give(&mut self, spec: &CreateSandbox, failed: &mut Vec<Running>) -> Option<Given> {
-        let (name, outside) = (spec.parked.as_ref()?, self.outside.as_ref()?);
-        let kept = self.kinds.iter_mut().find(|kept| kept.kind.name == *name)?;
+    pub(crate) fn give(
+        &mut self,
+        spec: &CreateSandbox,
+        failed: &mut Vec<Running>,
+    ) -> Result<Given, NotParked> {
+        let kept = self.kinds.iter_mut().find(|kept| Some(&kept.kind.name) == spec.parked.as_ref());
+        let (Some(kept), Some(outside)) = (kept, &self.outside) else { return Err(NotParked::NoneKept) };
         kept.refill = true;
-        let more = spec.mounts.strip_prefix(kept.kind.mounts.as_slice())?;
+        let more = spec.mounts.strip_prefix(kept.kind.mounts.as_slice()).ok_or(NotParked::NoneKept)?;
         let limits = (spec.tmp_mb, spec.processes, spec.open_files);
         if limits != (BLANK_TMP_MB, kept.kind.processes, kept.kind.open_files) {
-            return None;
+            return Err(NotParked::Limits);
         }
         let Some(place) = kept.waiting.iter().position(|waiting| waiting.ready) else {
             kept.demand.short(Instant::now());
-            return None;
+            return Err(NotParked::NoneWaiting);
         };
-        let Waiting { running, control, fds, .. } = kept.waiting.remove(place)?;
-        let (listeners, namespace) = fds?;
+        let taken =
+            kept.waiting.remove(place).and_then(|taken| Some((taken.running, taken.control, taken.fds?)));
+        let Some((running, control, (listeners, namespace))) = taken else { return Err(NotParked::Lost) };
         let limited = running.limit(spec);
         let began = Instant::now();
         let attached = limited.and_then(|()| {
@@ -226,12 +233,12 @@ impl ParkedPool {
         match attached {
             Ok(()) => {
                 let mounting_us = began.elapsed().as_micros() as u64;
-                Some(Given { running, control, listeners, mounting_us })
+                Ok(Given { running, control, listeners, mounting_us })
             }
             Err(reason) => {
                 complain!("lambent: a parked sandbox is lost: {reason}");
                 failed.push(running);
-                None
+                Err(NotParked::Lost)
             }
         }
     }

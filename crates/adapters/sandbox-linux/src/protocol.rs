@@ -70,6 +70,8 @@ pub(crate) enum FromLauncher {
         cgroups: Vec<(String, PathBuf)>,
         /// What mounting from outside took.
         mounting_us: u64,
+        /// As in [`lambent_ports::sandbox::NotParked::ALL`].
+        not_parked: Option<String>,
     },
     Failed {
         id: String,

@@ -114,14 +114,29 @@ fn egress(root: bool) -> Check {
 /// Linux 5.12 has `mount_setattr`, by which code is mounted read-only into a sandbox that is confined already.
 const LATE_MOUNTS: (u32, u32) = (5, 12);
 
+/// Why nothing can be parked here.
+pub fn parking_refused() -> Option<String> {
+    let (major, minor) = crate::setup::kernel_version();
+    if (major, minor) < LATE_MOUNTS {
+        return Some(format!("Linux {major}.{minor} mounts nothing into sandboxes that are made ahead"));
+    }
+    // What the launcher does with it. An ordinary user's does it in namespaces of its own, and is refused here.
+    let refused = crate::sys::detached_read_only(Path::new("/dev/null")).err()?;
+    let by_rights = refused.raw_os_error() == Some(libc::EPERM) && !rustix::process::geteuid().is_root();
+    (!by_rights).then(|| format!("code can't be mounted into sandboxes that are made ahead: {refused}"))
+}
+
 fn parking() -> Check {
     let name = "start tiers";
-    if crate::setup::kernel_version() >= LATE_MOUNTS {
-        let detail = "parked interpreters (Python, Node.js); without one waiting, or for what has to be there when an interpreter starts: exec";
-        return good(name, detail);
+    match parking_refused() {
+        None => good(name, "parked, executed; which of them a runtime's functions get is said below"),
+        Some(reason) => lacking(
+            name,
+            Verdict::Degraded,
+            format!("executed only: {reason}"),
+            "use Linux 5.12 or later; allow open_tree and mount_setattr in the container's seccomp profile",
+        ),
     }
-    let detail = "exec only: code can't be mounted into sandboxes that are made ahead";
-    lacking(name, Verdict::Degraded, detail, "use Linux 5.12 or later")
 }
 
 fn overlayfs() -> Check {

@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lambent_ports::sandbox::{Exit, Process, ProcessOutput, Sandbox, SandboxError, SandboxUsage, StartTier};
+use lambent_ports::sandbox::{
+    Exit, NotParked, Process, ProcessOutput, Sandbox, SandboxError, SandboxUsage, StartTier,
+};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
-use crate::client::{Shared, host, lock};
+use crate::client::{Making, Shared, host, lock};
 use crate::group::Group;
 use crate::protocol::{FromSupervisor, ToLauncher, ToSupervisor, receive, send};
 use crate::setup::{Listeners, RUNTIME_API, SERVICES};
@@ -45,7 +47,7 @@ pub(crate) struct LinuxSandbox {
     services_address: String,
     reader: AbortHandle,
     first: Mutex<Option<oneshot::Receiver<Answer>>>,
-    mounting: Duration,
+    making: Making,
 }
 
 impl LinuxSandbox {
@@ -54,7 +56,7 @@ impl LinuxSandbox {
         launcher: Arc<Shared>,
         control: OwnedFd,
         group: Group,
-        mounting: Duration,
+        making: Making,
     ) -> Result<Self, SandboxError> {
         let stream = std::os::unix::net::UnixStream::from(control);
         stream.set_nonblocking(true).map_err(host)?;
@@ -88,7 +90,7 @@ impl LinuxSandbox {
             services_address: SERVICES.to_string(),
             reader: reader.abort_handle(),
             first: Mutex::new(Some(first)),
-            mounting,
+            making,
         })
     }
 
@@ -182,7 +184,11 @@ impl Sandbox for LinuxSandbox {
     }
 
     fn mounting(&self) -> Duration {
-        self.mounting
+        self.making.mounting
+    }
+
+    fn not_parked(&self) -> Option<NotParked> {
+        self.making.not_parked
     }
 
     async fn start(&self, process: Process) -> Result<ProcessOutput, SandboxError> {

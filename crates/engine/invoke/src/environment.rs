@@ -21,8 +21,8 @@ use bytes::Bytes;
 use lambent_domain::{Fault, limits};
 use lambent_ports::meter;
 use lambent_ports::runtime_api::{RuntimeChannel, RuntimeEvent};
-use lambent_ports::runtimes::ResolvedRuntime;
-use lambent_ports::sandbox::{Exit, Process, Sandbox, SandboxError};
+use lambent_ports::runtimes::{Command, ResolvedRuntime};
+use lambent_ports::sandbox::{Exit, NotParked, Process, Sandbox, SandboxError};
 use lambent_ports::service_door::{DoorListeners, OpenDoor};
 use lambent_scale::Worth;
 use tokio::sync::oneshot;
@@ -57,13 +57,16 @@ enum Phase {
     Responded,
 }
 
+/// With the first poll comes how long ago the handler was there, where the runtime tells.
+type Booted = Result<Option<Duration>, Failure>;
+
 struct State {
     phase: Phase,
     /// Counts boots: what an earlier process did or how it ended is ignored.
     epoch: u64,
     /// Processes may still be there.
     dirty: bool,
-    booting: Option<oneshot::Sender<Result<(), Failure>>>,
+    booting: Option<oneshot::Sender<Booted>>,
     flight: Option<Flight>,
     /// Duration of a successful init that no REPORT has shown yet, ms.
     unreported_init_ms: Option<f64>,
@@ -86,6 +89,10 @@ pub(crate) struct Environment {
     door: RefCell<Option<OpenDoor>>,
     log: EnvironmentLog,
     process: Result<Process, &'static str>,
+    /// Its process is no interpreter, but the function's own bootstrap.
+    native: bool,
+    /// Why the next process will not be one that waited.
+    not_parked: Cell<Option<NotParked>>,
     state: RefCell<State>,
     place: Place,
     worth: Cell<Worth>,
@@ -108,7 +115,7 @@ impl Environment {
             .resolve(&pool.deployment.configuration.runtime)
             .map_err(|unavailable| Fault::InvalidRuntime(unavailable.to_string()))?;
         let code = unpacked(&*shard.code, &pool.deployment).await?;
-        let spec = spec(shard, pool, &runtime, code);
+        let (spec, why_not_asked) = spec(shard, pool, &runtime, code);
         let command = command(&runtime.command, &spec.mounts, wrapper(&pool.deployment));
         let making = Instant::now();
         let sandbox: Arc<dyn Sandbox> = Arc::from(shard.sandboxes.create(spec).await.map_err(internal)?);
@@ -120,7 +127,9 @@ impl Environment {
             .ok_or_else(|| Fault::Internal("the sandbox has no runtime listener".into()))?;
         add(&shard.metrics.cold_starts, 1);
         add(&shard.metrics.environments, 1);
+        let not_parked = why_not_asked.or(sandbox.not_parked());
         let environment = Rc::new(Self::new(shard, place, sandbox, &runtime, command, why));
+        environment.not_parked.set(not_parked);
         let events = Rc::new(Events(Rc::downgrade(&environment)));
         let channel = shard.front.serve(listener, events).map_err(internal)?;
         *environment.channel.borrow_mut() = Some(channel);
@@ -180,6 +189,8 @@ impl Environment {
             door: RefCell::new(None),
             log,
             process,
+            native: matches!(runtime.command, Command::FirstOf(_)),
+            not_parked: Cell::default(),
             state: RefCell::new(State {
                 phase: Phase::Stopped,
                 epoch: 0,
@@ -261,17 +272,23 @@ impl Environment {
             }
         };
         if let Some(shard) = self.shard.upgrade() {
-            shard.metrics.started(output.tier);
+            let then = if self.native { NotParked::Runtime } else { NotParked::Restart };
+            // Executed although one had been given: it was of no use.
+            let why_not = self.not_parked.replace(Some(then)).or(Some(NotParked::Lost));
+            shard.metrics.tiers.started(output.tier, self.native, why_not);
             shard.metrics.phases.of(StartPhase::Environment).observe(began.elapsed());
         }
         self.log.attach(output.output);
         self.watch_exit(epoch);
         let began = Instant::now();
         let polled = first_poll.await.unwrap_or(Err(Failure::Exited(Exit::SandboxGone)));
-        if let Some(shard) = self.shard.upgrade().filter(|_| polled.is_ok()) {
-            shard.metrics.phases.of(StartPhase::Init).observe(began.elapsed());
+        let (took, had_handler) = (began.elapsed(), polled?);
+        if let Some(shard) = self.shard.upgrade() {
+            let polling = had_handler.map(|ago| ago.min(took));
+            shard.metrics.phases.of(StartPhase::Import).observe(took - polling.unwrap_or_default());
+            polling.iter().for_each(|time| shard.metrics.phases.of(StartPhase::Poll).observe(*time));
         }
-        polled
+        Ok(())
     }
 
     fn watch_exit(self: &Rc<Self>, epoch: u64) {

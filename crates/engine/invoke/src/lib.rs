@@ -22,6 +22,7 @@ mod schedule;
 mod shard;
 mod start;
 mod table;
+mod tiers;
 mod trace;
 
 pub use invoker::Invoker;

@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lambent_ports::sandbox::StartTier;
-
 use crate::phases::Phases;
+use crate::tiers::Tiers;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -13,6 +12,7 @@ macro_rules! counters {
         pub struct InvokeMetrics {
             $(pub(crate) $name: AtomicU64,)*
             pub(crate) phases: Phases,
+            pub(crate) tiers: Tiers,
         }
 
         /// A reading of all counters.
@@ -29,6 +29,11 @@ macro_rules! counters {
             pub fn phases(&self) -> &Phases {
                 &self.phases
             }
+
+            /// How processes came to run.
+            pub fn tiers(&self) -> &Tiers {
+                &self.tiers
+            }
         }
     };
 }
@@ -42,10 +47,6 @@ counters! {
     throttles,
     /// Sandboxes that were started.
     cold_starts,
-    /// Processes started in sandboxes that had been waiting ready.
-    parked_starts,
-    /// Processes started by executing them.
-    exec_starts,
     /// Idle environments that made room for others.
     evictions,
     /// Sandboxes that could not be started.
@@ -64,16 +65,6 @@ counters! {
     log_events,
     /// Log events that the sink refused.
     log_events_dropped,
-}
-
-impl InvokeMetrics {
-    pub(crate) fn started(&self, tier: StartTier) {
-        let counter = match tier {
-            StartTier::Parked => &self.parked_starts,
-            StartTier::Exec => &self.exec_starts,
-        };
-        add(counter, 1);
-    }
 }
 
 pub(crate) fn set(gauge: &AtomicU64, value: u64) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lambent_domain::{Configuration, Function, limits};
 use lambent_ports::runtimes::{Command, ResolvedRuntime, RuntimeCatalog};
-use lambent_ports::sandbox::{Mount, ParkedCount, ParkedKind, SandboxHost};
+use lambent_ports::sandbox::{Mount, NotParked, ParkedCount, ParkedKind, SandboxHost};
 
 use crate::environment::{TELEMETRY_ENV, on_host};
 
@@ -55,14 +55,14 @@ fn kind(runtime: &ResolvedRuntime) -> Option<ParkedKind> {
     })
 }
 
-/// The kind that an environment's first process may be one of; `None` where something of the function's own has to be
-/// there when the interpreter starts.
+/// The kind that an environment's first process may be one of, unless something of the function's own has to be there when
+/// the interpreter starts.
 pub(crate) fn parked_kind(
     runtime: &ResolvedRuntime,
     configuration: &Configuration,
     code: &[Mount],
-) -> Option<String> {
-    let unless = runtime.parked.as_ref()?;
+) -> Result<String, NotParked> {
+    let unless = runtime.parked.as_ref().ok_or(NotParked::Runtime)?;
     let variables = configuration.environment.iter().flat_map(|secrets| &secrets.0);
     let differs = |name: &String, value: &String| {
         !runtime.env.iter().any(|(known, default)| known == name && default == value)
@@ -70,10 +70,13 @@ pub(crate) fn parked_kind(
     let mut early =
         variables.filter(|(name, value)| acts_early(unless.variables, name) && differs(name, value));
     if early.next().is_some() {
-        return None;
+        return Err(NotParked::Variable);
     }
     let there = |path: &&str| on_host(code, path).is_some_and(|host| host.exists());
-    (!unless.paths.iter().any(there)).then(|| runtime.version_hash.clone())
+    if unless.paths.iter().any(there) {
+        return Err(NotParked::Path);
+    }
+    Ok(runtime.version_hash.clone())
 }
 
 fn acts_early(variables: &[&str], name: &str) -> bool {

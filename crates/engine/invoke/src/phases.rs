@@ -16,19 +16,23 @@ pub enum Phase {
     Mount,
     /// The process gets its environment, or is executed with it.
     Environment,
-    /// Until its first poll: the runtime boots where it was not parked, the handler is imported.
-    Init,
+    /// Until the handler is imported; the runtime boots before where it was not parked. Who does not tell does so until
+    /// its first poll.
+    Import,
+    /// From there until the first poll has come. Nobody's who does not tell.
+    Poll,
     /// From the event to the answer.
     Reply,
 }
 
 /// All of them.
-pub const PHASES: [(Phase, &str); 6] = [
+pub const PHASES: [(Phase, &str); 7] = [
     (Phase::Admission, "admission"),
     (Phase::Attach, "attach"),
     (Phase::Mount, "mount"),
     (Phase::Environment, "environment"),
-    (Phase::Init, "init"),
+    (Phase::Import, "import"),
+    (Phase::Poll, "poll"),
     (Phase::Reply, "reply"),
 ];
 
@@ -91,13 +95,13 @@ mod tests {
     #[test]
     fn bounds_belong_to_their_buckets() {
         let phases = Phases::default();
-        let init = phases.of(Phase::Init);
+        let import = phases.of(Phase::Import);
         for us in [0, 50, 51, 3_000, 20_000_000] {
-            init.observe(Duration::from_micros(us));
+            import.observe(Duration::from_micros(us));
         }
-        let counts = init.cumulative();
+        let counts = import.cumulative();
         assert_eq!((counts[0], counts[1], counts[5], counts[6], counts[15], counts[16]), (2, 3, 3, 4, 4, 5));
-        assert_eq!((init.sum_us(), phases.of(Phase::Mount).cumulative()[16]), (20_003_101, 0));
+        assert_eq!((import.sum_us(), phases.of(Phase::Mount).cumulative()[16]), (20_003_101, 0));
         assert!(PHASES.iter().enumerate().all(|(index, (phase, _))| *phase as usize == index));
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lambent_ports::runtimes::RuntimeCatalog;
 use lambent_runtimes::Catalog;
-use lambent_sandbox_linux::{Verdict, host_report};
+use lambent_sandbox_linux::{Verdict, host_report, parking_refused};
 
 /// Prints the report. Fails when functions can't run here.
 pub(super) fn run(runtimes: &Path) -> anyhow::Result<()> {
@@ -23,9 +23,16 @@ pub(super) fn run(runtimes: &Path) -> anyhow::Result<()> {
         }
     }
     println!("\nRuntimes");
+    let refused = parking_refused();
     for line in Catalog::open(runtimes, false, None).status() {
         match line.state {
-            Ok(from) => println!("  ok        {}: {from}", line.id),
+            Ok(from) => {
+                println!("  ok        {}: {from}", line.id);
+                match line.parked.and_then(|which| refused.clone().map_or(Ok(which), Err)) {
+                    Ok(which) => println!("            parked: {which}; others are executed"),
+                    Err(reason) => println!("            not parked: {reason}"),
+                }
+            }
             Err(reason) => println!("  missing   {}: {reason}", line.id),
         }
         if let Some(note) = line.note.filter(|note| note.contains("instead")) {

@@ -9,8 +9,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
 use crate::sandbox::{
-    Exit, PARKED_FD_ENV, ParkedCount, ParkedKind, Process, ProcessOutput, Sandbox, SandboxError, SandboxHost,
-    SandboxSpec, StartTier,
+    Exit, NotParked, PARKED_FD_ENV, ParkedCount, ParkedKind, Process, ProcessOutput, Sandbox, SandboxError,
+    SandboxHost, SandboxSpec, StartTier,
 };
 
 /// Longest that any single wait of a test may take.
@@ -354,18 +354,21 @@ async fn a_parked_process_becomes_what_is_started(subject: &Subject) {
         }
     };
     let sandbox = in_time(waited).await;
+    assert_eq!(sandbox.not_parked(), None);
     let again = in_time(sandbox.start(process("3", "4"))).await.unwrap();
     assert_eq!(again.tier, StartTier::Exec, "it was parked once");
     assert_eq!(read_to_exit(&*sandbox, again).await, (Exit::Code(0), "3\n4\n".into()));
     in_time(sandbox.destroy()).await;
     let others = [
-        SandboxSpec { parked: None, ..parked.clone() },
-        SandboxSpec { parked: Some("unknown".into()), ..parked.clone() },
-        SandboxSpec { open_files: spec.open_files + 1, ..parked.clone() },
+        (SandboxSpec { parked: None, ..parked.clone() }, None),
+        (SandboxSpec { parked: Some("unknown".into()), ..parked.clone() }, Some(NotParked::NoneKept)),
+        (SandboxSpec { open_files: spec.open_files + 1, ..parked.clone() }, Some(NotParked::Limits)),
     ];
-    for other in others {
+    for (other, why) in others {
+        let asked = other.parked.is_some();
         let (tier, ran, sandbox) = start(other, process("5", "6")).await;
         assert_eq!((tier, ran), (StartTier::Exec, (Exit::Code(0), "5\n6\n".into())));
+        assert!(!asked || sandbox.not_parked() == why, "{why:?}");
         in_time(sandbox.destroy()).await;
     }
     let other = Process { argv: subject.process(Program::Exit(7)).argv, ..process("", "") };
@@ -374,7 +377,11 @@ async fn a_parked_process_becomes_what_is_started(subject: &Subject) {
     in_time(sandbox.destroy()).await;
     subject.host.keep_parked(Vec::new(), count);
     let (tier, _, sandbox) = start(parked, process("", "")).await;
-    assert_eq!(tier, StartTier::Exec, "none are kept any more");
+    assert_eq!(
+        (tier, sandbox.not_parked()),
+        (StartTier::Exec, Some(NotParked::NoneKept)),
+        "none are kept any more"
+    );
     in_time(sandbox.destroy()).await;
 }
 

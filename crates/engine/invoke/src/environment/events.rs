@@ -1,6 +1,7 @@
 //! What the runtime does at its Runtime API, as its environment takes it.
 
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use lambent_domain::RequestId;
@@ -29,7 +30,7 @@ impl Events {
 }
 
 impl RuntimeEvents for Events {
-    fn next_requested(&self) -> Result<(), Refused> {
+    fn next_requested(&self, had_handler: Option<Duration>) -> Result<(), Refused> {
         let environment = self.environment()?;
         let phase = environment.state.borrow().phase;
         match phase {
@@ -37,7 +38,7 @@ impl RuntimeEvents for Events {
                 let mut state = environment.state.borrow_mut();
                 state.phase = Phase::Ready;
                 if let Some(booting) = state.booting.take() {
-                    let _ = booting.send(Ok(()));
+                    let _ = booting.send(Ok(had_handler));
                 }
             }
             Phase::Responded => {

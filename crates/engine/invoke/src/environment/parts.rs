@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lambent_domain::{Deployment, Fault, limits};
 use lambent_ports::code::CodeStore;
 use lambent_ports::runtimes::{Command, ResolvedRuntime};
-use lambent_ports::sandbox::{Mount, SandboxSpec};
+use lambent_ports::sandbox::{Mount, NotParked, SandboxSpec};
 use lambent_ports::service_door::Resident;
 
 use crate::log::LogTarget;
@@ -26,12 +26,20 @@ pub(super) async fn unpacked(code: &dyn CodeStore, deployment: &Deployment) -> R
     Ok(mounts)
 }
 
-pub(super) fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: Vec<Mount>) -> SandboxSpec {
+pub(super) fn spec(
+    shard: &Shard,
+    pool: &Pool,
+    runtime: &ResolvedRuntime,
+    code: Vec<Mount>,
+) -> (SandboxSpec, Option<NotParked>) {
     let configuration = &pool.deployment.configuration;
-    let parked = parked_kind(runtime, configuration, &code);
+    let (parked, why_not) = match parked_kind(runtime, configuration, &code) {
+        Ok(kind) => (Some(kind), None),
+        Err(why) => (None, Some(why)),
+    };
     let mut mounts = runtime.mounts.clone();
     mounts.extend(code);
-    SandboxSpec {
+    let spec = SandboxSpec {
         id: shard.random.bytes16().iter().map(|byte| format!("{byte:02x}")).collect(),
         mounts,
         memory_mb: configuration.memory_mb,
@@ -39,7 +47,8 @@ pub(super) fn spec(shard: &Shard, pool: &Pool, runtime: &ResolvedRuntime, code: 
         processes: limits::PROCESSES,
         open_files: limits::OPEN_FILES,
         parked,
-    }
+    };
+    (spec, why_not)
 }
 
 pub(super) fn resident(pool: &Pool) -> Resident {

@@ -48,13 +48,13 @@ async fn a_waiting_process_is_taken_unless_something_of_the_functions_acts_early
         world.put(&with_variable("late", 9, "BIRD"));
         settle().await;
         assert_eq!(world.host.parked().len(), 1, "before anything is invoked");
-        for (name, counts) in [("f", (1, 0)), ("early", (1, 1)), ("late", (2, 1))] {
+        for (name, counts) in [("f", [1, 0]), ("early", [1, 1]), ("late", [2, 1])] {
             let (call, runtime) = world.cold(name).await;
             runtime.answer();
             call.answered().await;
-            let metrics = world.metrics.snapshot();
-            assert_eq!((metrics.parked_starts, metrics.exec_starts), counts, "{name}");
+            assert_eq!(world.starts(), counts, "{name}");
         }
+        assert_eq!(world.why_not_parked(), [("variable", 1)]);
     })
     .await;
 }
@@ -71,8 +71,7 @@ async fn after_a_crash_the_next_process_is_executed() {
         settle().await;
         runtime.answer();
         next.answered().await;
-        let metrics = world.metrics.snapshot();
-        assert_eq!((metrics.parked_starts, metrics.exec_starts), (1, 1));
+        assert_eq!((world.starts(), world.why_not_parked()), ([1, 1], vec![("restart", 1)]));
     })
     .await;
 }

@@ -26,7 +26,7 @@ impl Runtime {
     /// `GET next`. The first one ends the init.
     pub fn poll(&self) -> Result<(), Refused> {
         self.polling.set(true);
-        let result = self.events.next_requested();
+        let result = self.events.next_requested(None);
         if result.is_err() {
             self.polling.set(false);
         }

@@ -111,6 +111,17 @@ impl World {
         World { host, shard, metrics, table, front, log, sink, next: Cell::new(1) }
     }
 
+    /// Processes that had been waiting, and that were executed.
+    pub fn starts(&self) -> [u64; 2] {
+        let of = |tier| self.metrics.tiers().counts().find(|(name, _)| *name == tier).unwrap().1;
+        ["parked", "executed"].map(of)
+    }
+
+    /// Why processes had not been waiting.
+    pub fn why_not_parked(&self) -> Vec<(&'static str, u64)> {
+        self.metrics.tiers().reasons().filter(|(_, count)| *count > 0).collect()
+    }
+
     /// Creates or updates a function.
     pub fn put(&self, function: &Arc<Function>) {
         self.table.changed(&Change::Put(Arc::clone(function)));
