@@ -9,6 +9,7 @@ pub mod code;
 pub mod code_source;
 pub mod event_sources;
 pub mod http_post;
+pub mod iam_store;
 pub mod identity;
 pub mod invoke;
 pub mod log_store;

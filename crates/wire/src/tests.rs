@@ -5,7 +5,7 @@ use lambent_kit::smithy::{Operation, Refused, router};
 use proptest::prelude::*;
 
 use crate::lambda::operations::{CreateFunction, ListFunctions, PublishLayerVersion, UntagResource};
-use crate::{cloudwatch, events, lambda, logs, scheduler, sns, sqs, sts};
+use crate::{cloudwatch, events, iam, lambda, logs, scheduler, sns, sqs, sts};
 
 fn decode<O: Operation>(
     labels: &[(&'static str, String)],
@@ -28,6 +28,7 @@ fn every_pattern_of_the_models_compiles() {
     let services = [
         cloudwatch::shapes::PATTERNS,
         events::shapes::PATTERNS,
+        iam::shapes::PATTERNS,
         lambda::shapes::PATTERNS,
         logs::shapes::PATTERNS,
         scheduler::shapes::PATTERNS,

@@ -3,7 +3,6 @@
 
 mod lock;
 mod rows;
-mod secrets;
 mod stored;
 mod tables;
 mod writer;
@@ -18,15 +17,24 @@ use lambent_domain::{
 };
 use lambent_kit::random::Random;
 use lambent_ports::store::{ChangeListener, Limits, RecordKey, Store, StoreError, Usage, Write};
+use lambent_sqlite::{KeyError, SealingKey};
 use rusqlite::Connection;
 
 pub use lock::{DataDirInUse, DataDirLock};
-use secrets::EnvironmentKey;
 use tables::{Kind, Stored, Tables, index};
 use writer::{Task, Writer, read};
 
 /// Version of the tables; see [`open_connection`].
 const SCHEMA_VERSION: i64 = 2;
+
+impl From<KeyError> for OpenError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Refused(text) => OpenError::Key(text),
+            KeyError::Io(error) => OpenError::Io(error),
+        }
+    }
+}
 
 /// A store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +90,8 @@ impl SqliteStore {
         random: &dyn Random,
         limits: Limits,
     ) -> Result<Arc<Self>, OpenError> {
-        let key = EnvironmentKey::open(&data_dir.join("keys"), random)?;
+        let key =
+            SealingKey::open(&data_dir.join("keys"), "environment", [random.bytes16(), random.bytes16()])?;
         let tables = Arc::new(RwLock::new(rows::load(&connection, &key).map_err(OpenError::Damaged)?));
         let writer = Writer::start(connection, key, Arc::clone(&tables), limits)?;
         Ok(Arc::new(SqliteStore { writer, tables, limits }))

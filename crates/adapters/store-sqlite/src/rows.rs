@@ -7,10 +7,10 @@ use lambent_domain::{
     AccountId, CodeSigningKey, Epoch, Function, FunctionKey, FunctionName, LayerKey, MappingKey, Region,
     Scope, Version, VersionNumber,
 };
+use lambent_sqlite::SealingKey;
 use rusqlite::{Connection, Row, params};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::secrets::EnvironmentKey;
 use crate::stored::{
     StoredCodeSigning, StoredFunction, StoredLayer, StoredMapping, StoredVersion, VersionSecrets, damaged,
 };
@@ -34,7 +34,7 @@ pub(crate) const SCHEMA: &str = "
 /// Writes rows within whatever transaction is open.
 pub(crate) struct Rows<'a> {
     pub(crate) connection: &'a Connection,
-    pub(crate) key: &'a EnvironmentKey,
+    pub(crate) key: &'a SealingKey,
 }
 
 impl Rows<'_> {
@@ -141,7 +141,7 @@ fn owner((kind, scope, name): &Index, part: u64) -> String {
 }
 
 /// Everything there is. A row that can't be understood or decrypted is an error: going on without it would lose it.
-pub(crate) fn load(connection: &Connection, key: &EnvironmentKey) -> Result<Tables, String> {
+pub(crate) fn load(connection: &Connection, key: &SealingKey) -> Result<Tables, String> {
     let sql = "SELECT kind, account, region, name, part, epoch, body, sealed FROM records
         ORDER BY kind, account, region, name, part";
     let mut statement = connection.prepare(sql).map_err(|error| error.to_string())?;
@@ -193,7 +193,7 @@ impl Raw {
         serde_json::from_str(&self.body).map_err(|error| damaged(&format!("{}: {error}", self.name)))
     }
 
-    fn secrets(&self, index: &Index, key: &EnvironmentKey) -> Result<VersionSecrets, String> {
+    fn secrets(&self, index: &Index, key: &SealingKey) -> Result<VersionSecrets, String> {
         let Some(sealed) = &self.sealed else {
             return Ok(VersionSecrets::default());
         };
@@ -217,7 +217,7 @@ struct Unfinished {
 }
 
 struct Loader<'a> {
-    key: &'a EnvironmentKey,
+    key: &'a SealingKey,
     tables: Tables,
     function: Option<Unfinished>,
 }

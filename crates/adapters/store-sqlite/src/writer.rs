@@ -5,11 +5,11 @@ use std::sync::{Arc, RwLock};
 
 use lambent_domain::{Epoch, FunctionKey, Scope};
 use lambent_ports::store::{Change, ChangeListener, Limits, StoreError, Usage, Write};
+use lambent_sqlite::SealingKey;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::rows::Rows;
-use crate::secrets::EnvironmentKey;
 use crate::tables::{Index, Kind, Stored, Tables, index, minus, plus};
 use crate::unavailable;
 
@@ -36,7 +36,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(
         connection: Connection,
-        key: EnvironmentKey,
+        key: SealingKey,
         tables: Arc<RwLock<Tables>>,
         limits: Limits,
     ) -> std::io::Result<Self> {
@@ -74,7 +74,7 @@ pub(crate) fn read(tables: &RwLock<Tables>) -> std::sync::RwLockReadGuard<'_, Ta
 
 struct State {
     connection: Connection,
-    key: EnvironmentKey,
+    key: SealingKey,
     tables: Arc<RwLock<Tables>>,
     limits: Limits,
     /// The last epoch that was given to a record.

@@ -3,6 +3,7 @@
 
 pub mod blob;
 pub mod code;
+pub mod iam_store;
 pub mod message_store;
 pub mod metric_store;
 pub mod outbox;
