@@ -7,6 +7,7 @@ pub mod cbor;
 pub mod codecs;
 pub mod event_pattern;
 pub mod filter_pattern;
+pub mod iam_policy;
 pub mod metric_math;
 pub mod mutate;
 pub mod names;
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "codecs", run: codecs::run, mutations: 4_000 },
     Target { name: "event_pattern", run: event_pattern::run, mutations: 6_000 },
     Target { name: "filter_pattern", run: filter_pattern::run, mutations: 6_000 },
+    Target { name: "iam_policy", run: iam_policy::run, mutations: 6_000 },
     Target { name: "metric_math", run: metric_math::run, mutations: 6_000 },
     Target { name: "names", run: names::run, mutations: 10_000 },
     Target { name: "package", run: package::run, mutations: 1_500 },

@@ -70,6 +70,7 @@ targets!(
     codecs,
     event_pattern,
     filter_pattern,
+    iam_policy,
     metric_math,
     names,
     package,

@@ -156,6 +156,12 @@ impl Policy {
         Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
 
+    /// Whom its statements name: the kind (`AWS`, `Service`) and the text.
+    pub fn principals(&self) -> impl Iterator<Item = (&str, &str)> {
+        let scopes = self.statements.iter().filter_map(|one| one.principals.as_ref());
+        scopes.flat_map(Scope::entries).map(|named| (named.kind.as_str(), named.text.as_str()))
+    }
+
     /// The keys that its conditions and variables look at, as they are written.
     pub fn context_keys(&self) -> BTreeSet<&str> {
         let conditions = self.statements.iter().flat_map(|one| &one.conditions).flat_map(Condition::keys);

@@ -18,6 +18,7 @@ pub(crate) fn markdown() -> String {
         ("EventBridge", lambent_events::REGISTRY.coverage()),
         ("EventBridge Scheduler", lambent_scheduler::REGISTRY.coverage()),
         ("CloudWatch Logs", lambent_logs::REGISTRY.coverage()),
+        ("IAM", lambent_iam::REGISTRY.coverage()),
         ("SNS", lambent_sns::REGISTRY.coverage()),
         ("SQS", lambent_sqs::REGISTRY.coverage()),
         ("STS", lambent_sts::REGISTRY.coverage()),

@@ -13,6 +13,8 @@ use lambent_control::{Control, ControlParts, ControlService};
 use lambent_delivery::DeliveryMetrics;
 use lambent_domain::limits::{TOTAL_CODE_BYTES, UNRESERVED_MINIMUM};
 use lambent_domain::{AccountId, Region, Scope};
+use lambent_iam::{Iam, IamParts, IamService};
+use lambent_iam_sqlite::IamSqlite;
 use lambent_invoke::log::LogPipeline;
 use lambent_invoke::{FunctionTable, InvokeMetrics, Options, ProvisionedBoard, ShardParts};
 use lambent_kit::clock::{Clock, SystemClock};
@@ -92,6 +94,7 @@ pub(crate) struct Opened {
     pub(crate) events: Arc<OutboxSqlite>,
     pub(crate) schedules: Arc<OutboxSqlite>,
     pub(crate) topics: Arc<SnsSqlite>,
+    identities: Arc<IamSqlite>,
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     tls: TlsAcceptor,
@@ -184,6 +187,7 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
         events: OutboxSqlite::open(dir, "events")?,
         schedules: OutboxSqlite::open(dir, "scheduler")?,
         topics: SnsSqlite::open(dir)?,
+        identities: IamSqlite::open(dir, &*random)?,
         code_source: Arc::new(S3Source::new(options.s3.options()?, Arc::clone(&clock))?),
         runtimes: Arc::new(Catalog::open(
             &options.runtimes_dir(),
@@ -201,6 +205,14 @@ fn open(options: &ServeOptions) -> anyhow::Result<Opened> {
 fn make_private(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+fn iam(opened: &Opened) -> Arc<Iam> {
+    Iam::new(IamParts {
+        store: Arc::clone(&opened.identities) as _,
+        clock: Arc::clone(&opened.clock),
+        random: Arc::clone(&opened.random),
+    })
 }
 
 async fn start(
@@ -237,6 +249,7 @@ async fn start(
         Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
         Arc::new(SqsService(sqs)),
         Arc::new(StsService(Arc::new(Sts))),
+        Arc::new(IamService(iam(opened))),
         Arc::new(own),
     ];
     services.extend(scheduling::start(opened, &client, &stop).await?);

@@ -49,6 +49,23 @@ pub struct UserKey {
     pub created_ms: u64,
 }
 
+/// A user's password for one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceCredential {
+    /// `ACCA…`
+    pub id: String,
+    /// `codecommit.amazonaws.com`
+    pub service: String,
+    /// Goes with the password.
+    pub user_name: String,
+    /// What the service is shown.
+    pub password: Secret,
+    /// Whether it may be used.
+    pub active: bool,
+    /// When it was made.
+    pub created_ms: u64,
+}
+
 /// A user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
@@ -64,6 +81,8 @@ pub struct User {
     pub groups: BTreeSet<String>,
     /// Its keys, the oldest first.
     pub keys: Vec<UserKey>,
+    /// Its passwords for single services, the oldest first.
+    pub service_credentials: Vec<ServiceCredential>,
 }
 
 /// A group of users.
@@ -194,6 +213,7 @@ impl IamRecord {
 
 /// A part of a commit.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a commit has a few of them")]
 pub enum IamChange {
     /// Makes a record, or replaces the one of its name.
     Put(IamRecord),

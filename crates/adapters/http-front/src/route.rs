@@ -130,7 +130,7 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
     if let Some(name) = host(head).and_then(|host| host.split('.').next())
         && matches!(
             name,
-            "events" | "lambda" | "logs" | "monitoring" | "s3" | "scheduler" | "sns" | "sqs" | "sts"
+            "events" | "iam" | "lambda" | "logs" | "monitoring" | "s3" | "scheduler" | "sns" | "sqs" | "sts"
         )
     {
         return Some(name);
@@ -181,10 +181,14 @@ pub(crate) fn form_service(form: &[u8], query: &str) -> Option<&'static str> {
         let mut pairs = form.split(|byte| *byte == b'&').chain(query.as_bytes().split(|byte| *byte == b'&'));
         pairs.any(|found| found == pair.as_bytes())
     };
-    [("2010-08-01", "monitoring"), ("2012-11-05", "sqs"), ("2011-06-15", "sts"), ("2010-03-31", "sns")]
-        .into_iter()
-        .find(|(version, _)| has(version))
-        .map(|(_, name)| name)
+    let versions = [
+        ("2010-08-01", "monitoring"),
+        ("2010-05-08", "iam"),
+        ("2012-11-05", "sqs"),
+        ("2011-06-15", "sts"),
+        ("2010-03-31", "sns"),
+    ];
+    versions.into_iter().find(|(version, _)| has(version)).map(|(_, name)| name)
 }
 
 /// Lambda's paths begin with the date of an API version.
@@ -291,6 +295,7 @@ mod tests {
         assert_eq!(service("POST", "/123456789012/queue", &[form]).as_deref(), Some("sqs"));
         assert_eq!(form_service(b"Action=ListQueues&Version=2012-11-05", ""), Some("sqs"));
         assert_eq!(form_service(b"", "Action=GetCallerIdentity&Version=2011-06-15"), Some("sts"));
+        assert_eq!(form_service(b"Action=ListRoles&Version=2010-05-08", ""), Some("iam"));
         assert_eq!(form_service(b"Action=ListQueues&Version=2012", ""), None);
         assert_eq!(form_service(b"Action=ListTopics&Version=2010-03-31", ""), Some("sns"));
         let link = "/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:us-east-1:123456789012:t&Token=2336";

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use lambent_iam_policy::Policy;
 use lambent_ports::iam_store::{
-    Grants, Group, Head, IamRecord, InstanceProfile, ManagedPolicy, PolicyVersion, Role, Tags, User, UserKey,
+    Grants, Group, Head, IamRecord, InstanceProfile, ManagedPolicy, PolicyVersion, Role, ServiceCredential,
+    Tags, User, UserKey,
 };
 use lambent_ports::identity::Secret;
 use serde::{Deserialize, Serialize};
 
-/// Secrets by the id of their key.
+/// Secrets by the id of what they are of.
 pub(crate) type Secrets = BTreeMap<String, String>;
 
 #[derive(Serialize, Deserialize)]
@@ -45,6 +46,15 @@ struct StoredKey {
 }
 
 #[derive(Serialize, Deserialize)]
+struct StoredCredential {
+    id: String,
+    service: String,
+    user_name: String,
+    active: bool,
+    created_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 pub(crate) struct StoredUser {
     head: StoredHead,
     tags: Tags,
@@ -52,6 +62,7 @@ pub(crate) struct StoredUser {
     boundary: Option<String>,
     groups: BTreeSet<String>,
     keys: Vec<StoredKey>,
+    service_credentials: Vec<StoredCredential>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,10 +135,30 @@ impl StoredGrants {
     }
 }
 
+impl StoredCredential {
+    fn of(credential: &ServiceCredential) -> Self {
+        let ServiceCredential { id, service, user_name, password: _, active, created_ms } =
+            credential.clone();
+        StoredCredential { id, service, user_name, active, created_ms }
+    }
+
+    fn into_credential(self, secrets: &mut Secrets) -> Result<ServiceCredential, String> {
+        let StoredCredential { id, service, user_name, active, created_ms } = self;
+        let password = secret(secrets, &id)?;
+        Ok(ServiceCredential { id, service, user_name, password, active, created_ms })
+    }
+}
+
+fn secret(secrets: &mut Secrets, id: &str) -> Result<Secret, String> {
+    secrets.remove(id).map(Secret).ok_or_else(|| format!("the secret of {id} is missing"))
+}
+
 impl StoredUser {
     fn of(user: &User) -> (Self, Secrets) {
-        let User { head, tags, grants, boundary, groups, keys } = user;
-        let secrets = keys.iter().map(|key| (key.id.clone(), key.secret.0.clone())).collect();
+        let User { head, tags, grants, boundary, groups, keys, service_credentials } = user;
+        let of_keys = keys.iter().map(|key| (&key.id, &key.secret));
+        let of_services = service_credentials.iter().map(|one| (&one.id, &one.password));
+        let secrets = of_keys.chain(of_services).map(|(id, secret)| (id.clone(), secret.0.clone())).collect();
         let keys = keys
             .iter()
             .map(|key| StoredKey { id: key.id.clone(), active: key.active, created_ms: key.created_ms })
@@ -139,19 +170,22 @@ impl StoredUser {
             boundary: boundary.clone(),
             groups: groups.clone(),
             keys,
+            service_credentials: service_credentials.iter().map(StoredCredential::of).collect(),
         };
         (stored, secrets)
     }
 
     fn into_user(self, mut secrets: Secrets) -> Result<User, String> {
-        let StoredUser { head, tags, grants, boundary, groups, keys } = self;
+        let StoredUser { head, tags, grants, boundary, groups, keys, service_credentials } = self;
         let mut found = Vec::with_capacity(keys.len());
         for StoredKey { id, active, created_ms } in keys {
-            let secret = secrets.remove(&id).ok_or_else(|| format!("the secret of {id} is missing"))?;
-            found.push(UserKey { id, secret: Secret(secret), active, created_ms });
+            let secret = secret(&mut secrets, &id)?;
+            found.push(UserKey { id, secret, active, created_ms });
         }
+        let credentials = service_credentials.into_iter().map(|one| one.into_credential(&mut secrets));
+        let service_credentials = credentials.collect::<Result<_, String>>()?;
         let (head, grants) = (head.into_head(), grants.into_grants()?);
-        Ok(User { head, tags, grants, boundary, groups, keys: found })
+        Ok(User { head, tags, grants, boundary, groups, keys: found, service_credentials })
     }
 }
 

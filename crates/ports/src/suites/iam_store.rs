@@ -8,7 +8,7 @@ use lambent_iam_policy::Policy;
 
 use crate::iam_store::{
     Grants, Group, Head, IamAccount, IamChange, IamKind, IamRecord, IamStore, IamStoreError, InstanceProfile,
-    ManagedPolicy, PolicyVersion, Role, User, UserKey,
+    ManagedPolicy, PolicyVersion, Role, ServiceCredential, User, UserKey,
 };
 use crate::identity::Secret;
 
@@ -48,6 +48,14 @@ pub fn user(name: &str) -> User {
             secret: Secret("wJalr".into()),
             active: true,
             created_ms: 8,
+        }],
+        service_credentials: vec![ServiceCredential {
+            id: format!("ACCA{name}"),
+            service: "codecommit.amazonaws.com".into(),
+            user_name: format!("{name}-at-123456789012"),
+            password: Secret("pass".into()),
+            active: false,
+            created_ms: 9,
         }],
     }
 }

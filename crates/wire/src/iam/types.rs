@@ -291,8 +291,8 @@ structure! {
 
 structure! {
     User {
-        path: String = required "Path" shapes::PATH_TYPE,
-        user_name: String = required "UserName" shapes::USER_NAME_TYPE,
+        path: String = optional "Path" shapes::PATH_TYPE,
+        user_name: String = optional "UserName" shapes::USER_NAME_TYPE,
         user_id: String = required "UserId" shapes::ID_TYPE,
         arn: String = required "Arn" shapes::ARN_TYPE,
         create_date: f64 = required "CreateDate" shapes::DATE_TYPE,
