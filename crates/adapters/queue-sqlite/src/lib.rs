@@ -35,7 +35,7 @@ impl SqliteQueue {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         statements::forget_empty(&connection)?;
         let reader = Arc::new(Mutex::new(open_reader(path)?));
-        let writer = Writer::start("queue-writer", connection, BOUNDS)?;
+        let writer = Writer::start("queue-store", connection, BOUNDS)?;
         Ok(Arc::new(SqliteQueue { writer, reader }))
     }
 

@@ -55,6 +55,7 @@ impl S3Sqlite {
         let path = data_dir.join("s3.sqlite");
         let files = Files::open(data_dir.join("s3"), random)?;
         let connection = open(&path, &schema::SCHEMA)?;
+        notices::reclaim(&connection)?;
         let all = buckets::all(&connection)?;
         let buckets = all.into_iter().map(|bucket| (bucket.name.clone(), Arc::new(bucket))).collect();
         let reader = || open_reader(&path).map(|connection| Arc::new(Mutex::new(connection)));

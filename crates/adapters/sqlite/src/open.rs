@@ -48,7 +48,15 @@ pub fn open(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
             return Err(OpenError::OtherSchema { file, found, known });
         }
     }
+    settle_log(&connection)?;
     Ok(connection)
+}
+
+/// Copies what the log has into the file and empties it. After a crash, frames of the log may be in the page cache and not on
+/// disk, marked as written by a sync that had failed: commits that were appended behind them would go with them when the
+/// power fails. What is copied is written and synced anew.
+fn settle_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// A second connection to an open file, for reads that must not hold the writer up.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use lambent_domain::limits::MAX_DESTINATION_HOPS;
 use lambent_domain::{Fault, Function, FunctionKey, FunctionName, FunctionRef, Qualifier, RequestId, Scope};
+use lambent_kit::crash;
 use lambent_ports::invoke::{Event, Invocation};
 use lambent_ports::outbound::{Content, Outbound};
 use lambent_ports::queue::{Claimed, NewMessage, QueueError};
@@ -49,7 +50,9 @@ impl Delivery {
         if let Some(condition) = decide::before(now_ms, kept.progress, target.policy) {
             return self.end(function, &claimed, &kept, &target, condition, None).await;
         }
-        let (outcome, response) = match self.invoke(function, &claimed, &kept).await {
+        let went = self.invoke(function, &claimed, &kept).await;
+        crash::edge("delivery", "attempted");
+        let (outcome, response) = match went {
             Went::Gone => return self.drop_gone(function, &claimed, &kept).await,
             Went::Refused => (Outcome::Refused, None),
             Went::Ran(response) if response.failed => (Outcome::Failed, Some(response)),
@@ -156,6 +159,7 @@ impl Delivery {
             _ => {
                 self.dropped(function);
                 self.send_dead_letter(target, &ended, kept).await;
+                crash::edge("delivery", "buried");
                 &target.on_failure
             }
         };
@@ -167,6 +171,7 @@ impl Delivery {
             self.figure(function, "DestinationDeliveryFailures", "Count", 1.0);
             tracing::error!(function = %function.arn(), request_id = %kept.request_id, destination = %arn, %reason, "a record was not sent to its destination");
         }
+        crash::edge("delivery", "told");
         self.settle(function, claimed, then).await;
     }
 

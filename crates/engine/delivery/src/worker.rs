@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use lambent_domain::FunctionKey;
+use lambent_kit::crash;
 use lambent_ports::queue::{QueueError, Wanted};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -71,6 +72,7 @@ impl Delivery {
         let turns = self.backlog().turns(now_ms, |function| self.limit(function));
         for (function, claimed) in join_all(turns.into_iter().map(|turn| self.claim(turn, now_ms))).await {
             for claimed in claimed {
+                crash::edge("delivery", "claimed");
                 let (delivery, function) = (Arc::clone(self), function.clone());
                 attempts.spawn(async move {
                     // A guard: the room comes back also when an attempt panics.

@@ -4,6 +4,7 @@
 pub mod blob;
 pub mod code;
 pub mod message_store;
+pub mod message_store_model;
 pub mod metric_store;
 pub mod outbox;
 pub mod queue;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lambent_kit::crash;
 use lambent_ports::topic_store::{
     Again, Confirmation, Delivery, Lane, SubscriptionRecord, TopicRecord, TopicStoreError,
 };
@@ -71,6 +72,7 @@ impl Sns {
                 backlog.pause(&lane, now_ms + 1_000);
             }
             for delivery in found {
+                crash::edge("sns", "taken");
                 backlog.began(&lane, delivery.id);
                 let running_one =
                     Running { sns: Arc::clone(self), lane: lane.clone(), delivery: delivery.id };
@@ -131,6 +133,7 @@ impl Sns {
             }
         };
         let outcome = self.send(&topic, &subscription, delivery, &message).await;
+        crash::edge("sns", "sent");
         let (reason, hopeless) = match outcome {
             Outcome::Delivered => return self.store().settle(delivery.id, self.now_ms()).await,
             Outcome::Failed { reason, hopeless } => (reason, hopeless),
