@@ -57,6 +57,10 @@ def edges_in_the_code():
 class Refused(Exception):
     """An answer that is none of success."""
 
+    def __init__(self, status, told):
+        super().__init__("%d %s" % (status, told))
+        self.status = status
+
 
 class Caller:
     """One connection of one thread, to whichever server runs. Signatures are not looked at: `--auth off`."""
@@ -72,7 +76,7 @@ class Caller:
         answer = self.connection.getresponse()
         told = answer.read()
         if answer.status >= 300:
-            raise Refused("%s %s: %d %s" % (method, path, answer.status, told[:300]))
+            raise Refused(answer.status, "%s %s: %s" % (method, path, told[:300]))
         return told
 
     def json(self, service, target, version="1.0", **body):
@@ -98,7 +102,7 @@ def put_event(caller, name):
     entry = {"Source": "crash", "DetailType": "happened", "Detail": json.dumps({"id": name})}
     answer = caller.json("events", "AWSEvents.PutEvents", "1.1", Entries=[entry])
     if answer["FailedEntryCount"]:
-        raise Refused(answer)
+        raise Refused(int(answer["Entries"][0]["ErrorCode"] == "InternalFailure") * 500, answer)
 
 
 def schedule(caller, name):
@@ -172,7 +176,7 @@ class Ledger:
 
     def __init__(self):
         self.lock = threading.Lock()
-        #: Life in which each was acknowledged, and its sinks.
+        #: Life in which each was acknowledged, and what it was.
         self.acknowledged = {}
         #: Ids of messages, by sink and id.
         self.came = {sink: collections.defaultdict(set) for sink in SINKS}
@@ -182,9 +186,9 @@ class Ledger:
         self.closed = {}
         self.wrong = []
 
-    def acknowledge(self, name, life, sinks):
+    def acknowledge(self, name, life, kind):
         with self.lock:
-            self.acknowledged[name] = (life, sinks)
+            self.acknowledged[name] = (life, kind)
 
     def take(self, sink, message):
         """A message has been received."""
@@ -197,7 +201,8 @@ class Ledger:
     def missing(self):
         with self.lock:
             return [
-                (sink, name) for name, (_, sinks) in self.acknowledged.items() for sink in sinks if not self.came[sink][name]
+                (sink, kind, name)
+                for name, (_, kind) in self.acknowledged.items() for sink in ASKED[kind][1] if not self.came[sink][name]
             ]
 
     def close(self, life):
@@ -215,8 +220,8 @@ class Ledger:
             return sum(often - 1 for often in self.closed.values())
 
     def most(self, name, sink, life):
-        acknowledged, sinks = self.acknowledged[name]
-        return (1 + life - acknowledged) ** sinks.get(sink, 0)
+        acknowledged, kind = self.acknowledged[name]
+        return (1 + life - acknowledged) ** ASKED[kind][1].get(sink, 0)
 
 
 class Crashing:
@@ -226,12 +231,16 @@ class Crashing:
         self.server = Server(directory, "--async-retry-base-ms", "200")
         self.pick, self.ledger, self.lives = pick, Ledger(), 0
         self.asking = 0
+        #: Of the server's environment in each life.
+        self.env = {}
+        #: Whether the server may say that it could not.
+        self.may_fail = False
 
     def live(self, edge=None):
         """Starts the server; None when it died before it listened."""
         self.lives += 1
         server = self.server
-        server.env = {"LAMBENT_CRASH_AT": edge} if edge else {}
+        server.env = {**self.env, "LAMBENT_CRASH_AT": edge} if edge else self.env
         try:
             server.start()
         except AssertionError:
@@ -258,19 +267,21 @@ class Crashing:
     def ask(self, life, number):
         caller, kinds, number = Caller(life.url), list(ASKED), number
         while not life.over.is_set():
-            send, sinks = ASKED[kinds[number % len(kinds)]]
+            kind = kinds[number % len(kinds)]
             number += 1
             with self.ledger.lock:
                 self.asking += 1
                 name = "id-%d-%d-z" % (life.number, self.asking)
             try:
-                send(caller, name)
+                ASKED[kind][0](caller, name)
             except (OSError, http.client.HTTPException):
                 return
             except Refused as refused:
+                if self.may_fail and refused.status >= 500:
+                    continue
                 self.ledger.wrong.append(str(refused))
                 return
-            self.ledger.acknowledge(name, life.number, sinks)
+            self.ledger.acknowledge(name, life.number, kind)
 
     def receive(self, life, sink):
         caller = Caller(life.url)
@@ -285,6 +296,10 @@ class Crashing:
                     self.ledger.deleted.add(message["MessageId"])
             except (OSError, http.client.HTTPException):
                 return
+            except Refused as refused:
+                if not (self.may_fail and refused.status >= 500):
+                    self.ledger.wrong.append(str(refused))
+                    return
 
     def die_at(self, edge):
         """One life until it reaches an edge."""
@@ -303,14 +318,17 @@ class Crashing:
             wait_for(lambda: len(self.ledger.acknowledged) >= enough, "so much is acknowledged")
             self.server.stop(signal.SIGKILL)
 
+    def wait_for_the_end(self, over):
+        try:
+            wait_for(over, "the end")
+        except AssertionError:
+            raise AssertionError("still to come: %s; left: %s" % (self.ledger.missing()[:20], left(self.server.seen))) from None
+
     def settle(self):
         """One life without new work, until everything is over. How much has come more than once."""
         life = self.live()
-        try:
-            with self.clients(life, asking=False):
-                wait_for(lambda: not self.ledger.missing() and not left(self.server.directory), "everything is over")
-        except AssertionError as error:
-            raise AssertionError("still to come: %s; left: %s" % (self.ledger.missing()[:20], left(self.server.directory))) from error
+        with self.clients(life, asking=False):
+            self.wait_for_the_end(lambda: not self.ledger.missing() and not left(self.server.directory))
         assert self.server.stop() == 0
         again = self.ledger.close(self.lives)
         assert not self.ledger.wrong, "\n".join(self.ledger.wrong)

@@ -63,7 +63,10 @@ struct Model {
 
 impl Model {
     fn of(&self, queue: usize) -> impl Iterator<Item = (u64, &Message)> {
-        self.by_id.iter().filter(move |(_, message)| message.queue == queue).map(|(id, message)| (*id, message))
+        self.by_id
+            .iter()
+            .filter(move |(_, message)| message.queue == queue)
+            .map(|(id, message)| (*id, message))
     }
 
     fn send(&mut self, queue: usize, new: NewMessage, now_ms: u64) -> Sent {
@@ -123,12 +126,7 @@ impl Model {
         heads.into_values().collect()
     }
 
-    fn receive(
-        &mut self,
-        queue: usize,
-        receive: &Receive,
-        now_ms: u64,
-    ) -> Result<Taken, MessageStoreError> {
+    fn receive(&mut self, queue: usize, receive: &Receive, now_ms: u64) -> Result<Taken, MessageStoreError> {
         let in_flight = self.of(queue).filter(|(_, message)| message.in_flight(now_ms)).count() as u64;
         if in_flight >= receive.max_in_flight {
             return Err(MessageStoreError::TooManyInFlight);
