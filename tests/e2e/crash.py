@@ -62,6 +62,10 @@ class Refused(Exception):
         self.status = status
 
 
+class TooLate(Exception):
+    """Accepted, and nothing may come of it."""
+
+
 class Caller:
     """One connection of one thread, to whichever server runs. Signatures are not looked at: `--auth off`."""
 
@@ -106,12 +110,16 @@ def put_event(caller, name):
 
 
 def schedule(caller, name):
+    """For a second that is still to come when the schedule has been accepted: none is missed otherwise."""
+    at_s = int(time.time()) + 3
     body = {
-        "ScheduleExpression": "at(%s)" % time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1)),
+        "ScheduleExpression": "at(%s)" % time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_s)),
         "FlexibleTimeWindow": {"Mode": "OFF"}, "ActionAfterCompletion": "DELETE",
         "Target": {"Arn": ACCOUNT % ("sqs", "told"), "RoleArn": "arn:aws:iam::123456789012:role/any", "Input": json.dumps({"id": name})},
     }
     caller.call("scheduler", "POST", "/schedules/" + name, json.dumps(body), Content_Type="application/json")
+    if time.time() >= at_s:
+        raise TooLate()
 
 
 def put_object(prefix, size):
@@ -276,6 +284,8 @@ class Crashing:
                 ASKED[kind][0](caller, name)
             except (OSError, http.client.HTTPException):
                 return
+            except TooLate:
+                continue
             except Refused as refused:
                 if self.may_fail and refused.status >= 500:
                     continue

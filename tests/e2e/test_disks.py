@@ -61,6 +61,8 @@ def ask(crashing, life, kind, caller=None):
     name = "id-%d-%d-z" % (life.number, crashing.asking)
     try:
         crash.ASKED[kind][0](caller or crash.Caller(life.url), name)
+    except crash.TooLate:
+        return None
     except crash.Refused as refused:
         return refused.status
     crashing.ledger.acknowledge(name, life.number, kind)

@@ -1,7 +1,9 @@
 //! What adapters on SQLite have in common: how a file is opened, and a writer that commits in groups.
 
 mod open;
+mod reader;
 mod writer;
 
-pub use open::{OpenError, Schema, open, open_reader};
+pub use open::{OpenError, Schema, open};
+pub use reader::Reader;
 pub use writer::{Bounds, WriteError, Writer};

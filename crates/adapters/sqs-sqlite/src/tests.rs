@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 
 use lambent_ports::suites::{message_store as suite, message_store_model};
 
