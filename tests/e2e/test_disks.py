@@ -13,6 +13,7 @@ import crash
 import pytest
 from conftest import ROOT, Server, wait_for
 from power import Disk
+from test_async import figures
 
 EIO, ENOSPC = 5, 28
 #: Lives of a server whose power fails.
@@ -48,7 +49,7 @@ def disk(workplace, faulty_disk):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="disk-", dir=workplace))
     (directory / "data").mkdir()
     crashing, faults = crash.Crashing(directory / "data", random.Random()), Faults(directory, faulty_disk)
-    crashing.env = faults.env
+    crashing.env, crashing.ledger.repeats = faults.env, True
     crash.prepare(crashing.server.start())
     assert crashing.server.stop() == 0
     yield crashing, faults
@@ -99,6 +100,26 @@ def test_nothing_is_acknowledged_while_a_sync_hangs_and_callers_that_wait_do_not
         assert [asked.result() for asked in hanging] == [None] * 8
     assert crashing.server.stop() == 0
     crashing.settle()
+
+
+def test_what_a_function_has_done_is_not_done_again_because_the_disk_failed(disk):
+    crashing, faults = disk
+    life = crashing.live()
+    crashing.server.create("worker-of-its-own", "import time\ndef handler(event, context):\n    time.sleep(1)\n")
+    crashing.server.lambda_.put_function_event_invoke_config(
+        FunctionName="worker-of-its-own", DestinationConfig={"OnSuccess": {"Destination": crash.ACCOUNT % ("sqs", "done")}}
+    )
+    crashing.server.invoke("worker-of-its-own", {"id": "id-0-0-z"}, InvocationType="Event")
+    wait_for(lambda: figures(crashing.server)["lambent_async_running"] == 1, "it runs")
+    faults.have("write %d 100 queues.sqlite" % ENOSPC)
+    wait_for(lambda: "was not recorded; trying again" in crashing.server.said(), "its end can't be written")
+    faults.have()
+    wait_for(lambda: ("queues", "messages") not in crash.left(crashing.server.directory), "its end is written")
+    with crashing.clients(life, asking=False):
+        wait_for(lambda: crashing.ledger.came["done"]["id-0-0-z"], "it was told of")
+        wait_for(lambda: not crash.left(crashing.server.directory), "nothing is left")
+    assert len(crashing.ledger.came["done"]["id-0-0-z"]) == 1
+    assert figures(crashing.server)["lambent_async_attempts_total"] == 1
 
 
 def test_what_was_acknowledged_after_a_failed_sync_and_a_restart_survives_the_power(disk):

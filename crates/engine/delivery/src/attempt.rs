@@ -1,5 +1,7 @@
 //! One attempt: from a claimed event to its end, or to its next attempt.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use lambent_domain::{Fault, Function, FunctionKey, Qualifier};
 use lambent_kit::crash;
@@ -11,6 +13,7 @@ use crate::decide::{self, Next, Outcome, Policy};
 use crate::metrics::{add, subtract};
 use crate::record::Response;
 use crate::stored::{Kept, queue_name};
+use crate::worker::{AFTER_TROUBLE_MS, LEASE_MS};
 
 /// What this version can't read waits for one that can.
 const UNREADABLE_MS: u64 = 3_600_000;
@@ -141,9 +144,11 @@ impl Delivery {
     ) {
         let now_ms = self.parts.clock.now_ms();
         let followers: Vec<FunctionKey> = then.iter().map(|(function, _)| function.clone()).collect();
-        let then = then.into_iter().map(|(function, message)| (queue_name(&function), message)).collect();
-        let settled = self.parts.queue.settle(&queue_name(function), claimed.receipt, then, now_ms).await;
-        if !told(function, settled) {
+        let then: Vec<_> =
+            then.into_iter().map(|(function, message)| (queue_name(&function), message)).collect();
+        let queue = queue_name(function);
+        let settle = || self.parts.queue.settle(&queue, claimed.receipt, then.clone(), now_ms);
+        if !self.recorded(function, settle).await {
             return;
         }
         add(&self.parts.metrics.received, followers.len() as u64);
@@ -162,23 +167,40 @@ impl Delivery {
         attributes: Bytes,
     ) {
         let queue = queue_name(function);
-        if told(function, self.parts.queue.release(&queue, claimed.receipt, at_ms, attributes).await) {
+        let release = || self.parts.queue.release(&queue, claimed.receipt, at_ms, attributes.clone());
+        if self.recorded(function, release).await {
             self.backlog().due(function, at_ms);
             self.changed.notify_one();
         }
     }
-}
 
-/// Whether it happened. When it didn't, the event comes again as its lease ends: at least once.
-fn told(function: &FunctionKey, result: Result<(), QueueError>) -> bool {
-    match result {
-        Ok(()) => return true,
-        Err(QueueError::Stale) => {
-            tracing::warn!(function = %function.arn(), "an event outlived its lease and was delivered again");
-        }
-        Err(error) => {
-            tracing::error!(function = %function.arn(), %error, "the end of an attempt was not recorded; its event is delivered again");
+    /// Writes down how an attempt ended, again and again while the storage fails: what is done should not be done anew.
+    /// Whether it is written; when not, the event comes again as its lease ends.
+    async fn recorded<F: Future<Output = Result<(), QueueError>>>(
+        &self,
+        function: &FunctionKey,
+        write: impl Fn() -> F,
+    ) -> bool {
+        let give_up_ms = self.parts.clock.now_ms() + LEASE_MS / 2;
+        let mut may_be_there = false;
+        loop {
+            match write().await {
+                Ok(()) => return true,
+                Err(QueueError::Stale) if may_be_there => return true,
+                Err(QueueError::Stale) => {
+                    tracing::warn!(function = %function.arn(), "an event outlived its lease and was delivered again");
+                    return false;
+                }
+                Err(QueueError::Unavailable { message, may_have_happened }) => {
+                    may_be_there |= may_have_happened;
+                    if self.parts.clock.now_ms() >= give_up_ms {
+                        tracing::error!(function = %function.arn(), message, "the end of an attempt was not recorded; its event is delivered again");
+                        return false;
+                    }
+                    tracing::error!(function = %function.arn(), message, "the end of an attempt was not recorded; trying again");
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(AFTER_TROUBLE_MS)).await;
         }
     }
-    false
 }

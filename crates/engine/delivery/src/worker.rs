@@ -16,13 +16,13 @@ use crate::stored::{PREFIX, function_of, queue_name};
 
 /// How long an attempt may take before its event is given to another one: the longest function, its start, and waiting
 /// for both.
-const LEASE_MS: u64 = 20 * 60 * 1_000;
+pub(crate) const LEASE_MS: u64 = 20 * 60 * 1_000;
 /// Bytes of events that one claim may take into memory.
 const MAX_CLAIM_BYTES: usize = 8 * 1_024 * 1_024;
 /// How long the loop sleeps at most: the wall clock may be set.
 const MAX_SLEEP_MS: u64 = 60_000;
 /// How long is waited when the queue can't be read.
-const AFTER_TROUBLE_MS: u64 = 1_000;
+pub(crate) const AFTER_TROUBLE_MS: u64 = 1_000;
 
 impl Delivery {
     /// Takes up what was left and works until `stop` turns true; then the attempts that are running end. Dropping the future
