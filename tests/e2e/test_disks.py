@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -14,6 +15,7 @@ import pytest
 from conftest import ROOT, Server, wait_for
 from power import Disk
 from test_async import figures
+from test_sns import Endpoint, confirmed
 
 EIO, ENOSPC = 5, 28
 #: Lives of a server whose power fails.
@@ -120,6 +122,21 @@ def test_what_a_function_has_done_is_not_done_again_because_the_disk_failed(disk
         wait_for(lambda: not crash.left(crashing.server.directory), "nothing is left")
     assert len(crashing.ledger.came["done"]["id-0-0-z"]) == 1
     assert figures(crashing.server)["lambent_async_attempts_total"] == 1
+
+
+def test_a_notification_that_was_sent_is_not_sent_again_because_the_disk_failed(disk):
+    crashing, faults = disk
+    crashing.live()
+    sns = crashing.server.client("sns")
+    topic = sns.create_topic(Name="told-once")["TopicArn"]
+    with contextlib.closing(Endpoint()) as endpoint:
+        confirmed(sns, endpoint, topic)
+        endpoint.before_answer = lambda: faults.have("write %d 100 sns.sqlite" % ENOSPC)
+        sns.publish(TopicArn=topic, Message="once")
+        wait_for(lambda: "could not be written down; trying again" in crashing.server.said(), "its end can't be written")
+        faults.have()
+        wait_for(lambda: not crash.left(crashing.server.directory), "its end is written")
+        assert [json.loads(body)["Type"] for _, body in endpoint.requests] == ["SubscriptionConfirmation", "Notification"]
 
 
 def test_what_was_acknowledged_after_a_failed_sync_and_a_restart_survives_the_power(disk):

@@ -211,16 +211,13 @@ impl Sender {
             Change::PutOff { due_ms, .. } => Some(*due_ms),
             _ => None,
         };
-        match self.parts.outbox.commit(vec![settled]).await {
-            Ok(_) => {
-                if let Some(due_ms) = again {
-                    self.board().add(due_ms, id, None);
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "a message's end could not be noted; it is sent again");
-                self.again_after_trouble(id);
-            }
+        // As often as it takes: what has been sent must not be sent anew because the disk is full.
+        while let Err(error) = self.parts.outbox.commit(vec![settled.clone()]).await {
+            tracing::error!(%error, "what came of a message could not be noted; trying again");
+            tokio::time::sleep(Duration::from_millis(AFTER_TROUBLE_MS)).await;
+        }
+        if let Some(due_ms) = again {
+            self.board().add(due_ms, id, None);
         }
     }
 

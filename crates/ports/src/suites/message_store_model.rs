@@ -11,8 +11,8 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::message_store::scope;
 use crate::message_store::{
-    DeadLetters, Deduplication, MessageCounts, MessageStore, MessageStoreError, MoveTo, NewMessage, QueueId,
-    Receipt, Receive, Received, Redeemed, Sent, Taken,
+    DeadLetters, Deduplication, MessageCounts, MessageStore, MessageStoreError, MoveState, MoveTo,
+    NewMessage, NewMove, QueueId, Receipt, Receive, Received, Redeemed, Sent, Taken, Unmovable,
 };
 
 /// Runs of [`behaves_as_the_model`].
@@ -79,23 +79,11 @@ impl Model {
                 return Sent { duplicate: true, ..sent.clone() };
             }
         }
-        self.last += 1;
-        let sent = Sent { uuid: new.uuid.clone(), sequence: self.last, duplicate: false };
+        let sent = Sent { uuid: new.uuid.clone(), sequence: self.last + 1, duplicate: false };
         if let Some(Deduplication { id, until_ms, .. }) = &new.deduplication {
             self.duplicates.insert((queue, id.clone(), group), (*until_ms, sent.clone()));
         }
-        let message = Message {
-            queue,
-            due_ms: new.due_ms,
-            new,
-            leased: false,
-            epoch: 0,
-            receives: 0,
-            first_received_ms: None,
-            sent_ms: now_ms,
-            source: None,
-        };
-        self.by_id.insert(self.last, message);
+        self.insert(queue, new, now_ms);
         sent
     }
 
@@ -215,22 +203,45 @@ impl Model {
         }
     }
 
-    /// Where each went.
-    fn move_messages(&mut self, from: usize, to: Option<usize>, max: usize, now_ms: u64) -> Vec<usize> {
-        let mut due: Vec<(u64, u64)> = self.of(from).map(|(id, message)| (message.due_ms, id)).collect();
-        due.retain(|(due_ms, _)| *due_ms <= now_ms);
-        due.sort_unstable();
-        let mut went = Vec::new();
-        for (_, id) in due.into_iter().take(max) {
-            let source = self.by_id[&id].source.clone();
-            let origin = (0..QUEUES.len()).find(|queue| source == Some(arn(*queue)));
-            let Some(target) = to.or(origin) else { continue };
-            let message = self.by_id.get_mut(&id).unwrap();
-            (message.receives, message.first_received_ms, message.source) = (0, None, None);
-            self.carry(id, target, now_ms);
-            went.push(target);
+    /// To one queue, or each back to where it came from.
+    fn move_messages(&mut self, from: usize, to: Option<usize>, uuids: &[String], now_ms: u64) -> MovedTo {
+        let mut moved = MovedTo::default();
+        while moved.went.len() < uuids.len() && !moved.stopped {
+            let due = self.due(from, now_ms, uuids.len() - moved.went.len());
+            if due.is_empty() {
+                break;
+            }
+            for id in due {
+                let source = self.by_id[&id].source.clone();
+                let origin = (0..QUEUES.len()).find(|queue| source == Some(arn(*queue)));
+                let Some(target) = to.or(origin) else {
+                    moved.stopped = true;
+                    break;
+                };
+                let old = self.by_id.remove(&id).unwrap();
+                let uuid = uuids[moved.went.len()].clone();
+                let new = NewMessage { uuid, due_ms: now_ms, deduplication: None, ..old.new };
+                self.insert(target, new, now_ms);
+                moved.went.push(target);
+            }
         }
-        went
+        moved
+    }
+
+    fn insert(&mut self, queue: usize, new: NewMessage, now_ms: u64) {
+        self.last += 1;
+        let message = Message {
+            queue,
+            due_ms: new.due_ms,
+            new,
+            leased: false,
+            epoch: 0,
+            receives: 0,
+            first_received_ms: None,
+            sent_ms: now_ms,
+            source: None,
+        };
+        self.by_id.insert(self.last, message);
     }
 
     fn purge(&mut self, queue: usize) {
@@ -261,6 +272,14 @@ impl Model {
         }
         counts
     }
+}
+
+/// What became of a move.
+#[derive(Default)]
+struct MovedTo {
+    went: Vec<usize>,
+    /// At a message that came from nowhere.
+    stopped: bool,
 }
 
 /// Something done to a store. Receipts are picked from all that were ever given: late ones, and those of messages that
@@ -305,7 +324,7 @@ fn step() -> impl Strategy<Value = Step> {
     let deduplication = prop::option::of((0u8..3, any::<bool>()));
     prop_oneof![
         3 => (-20i64..60).prop_map(Step::Clock),
-        8 => (0..2usize, 1usize..4, prop::sample::select(vec![0u64, 0, 30]), 0..GROUPS, deduplication).prop_map(
+        8 => (queue.clone(), 1usize..4, prop::sample::select(vec![0u64, 0, 30]), 0..GROUPS, deduplication).prop_map(
             |(queue, messages, delay_ms, group, deduplication)| {
                 Step::Send { queue, messages, delay_ms, group, deduplication }
             }
@@ -412,13 +431,27 @@ impl Pair {
             }
             Step::Move { fifo, back, max } => {
                 let (from, to) = (2 + usize::from(fifo), usize::from(fifo));
-                let went = self.model.move_messages(from, (!back).then_some(to), max, now_ms);
+                self.next += 1;
+                let uuids: Vec<_> = (0..max).map(|number| format!("moved-{}-{number}", self.next)).collect();
+                let expected = self.model.move_messages(from, (!back).then_some(to), &uuids, now_ms);
                 let target = match back {
                     true => MoveTo::Origins((0..2).map(|queue| (arn(queue), self.ids[queue])).collect()),
                     false => MoveTo::Queue(self.ids[to]),
                 };
-                let moved = self.store.move_messages(self.ids[from], target, max, now_ms).await;
-                assert_eq!(moved, Ok(went.into_iter().map(|queue| self.ids[queue]).collect()));
+                let asked = NewMove {
+                    uuid: format!("task-{}", self.next),
+                    queue: self.ids[from],
+                    destination: None,
+                    max_per_second: None,
+                    to_move: 0,
+                    started_ms: now_ms,
+                };
+                let task = self.store.create_move(asked).await.unwrap();
+                let moved = self.store.move_messages(task.id, target, uuids, now_ms).await.unwrap();
+                let went: Vec<_> = expected.went.into_iter().map(|queue| self.ids[queue]).collect();
+                let stopped = expected.stopped.then_some(Unmovable::NoOrigin);
+                assert_eq!((moved.went, moved.stopped), (went, stopped));
+                self.store.end_move(task.id, MoveState::Completed).await.unwrap();
             }
             Step::Purge(queue) => {
                 self.model.purge(queue);
