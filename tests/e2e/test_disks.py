@@ -126,7 +126,7 @@ def test_what_a_function_has_done_is_not_done_again_because_the_disk_failed(disk
 
 def test_a_notification_that_was_sent_is_not_sent_again_because_the_disk_failed(disk):
     crashing, faults = disk
-    crashing.live()
+    life = crashing.live()
     sns = crashing.server.client("sns")
     topic = sns.create_topic(Name="told-once")["TopicArn"]
     with contextlib.closing(Endpoint()) as endpoint:
@@ -135,7 +135,8 @@ def test_a_notification_that_was_sent_is_not_sent_again_because_the_disk_failed(
         sns.publish(TopicArn=topic, Message="once")
         wait_for(lambda: "could not be written down; trying again" in crashing.server.said(), "its end can't be written")
         faults.have()
-        wait_for(lambda: not crash.left(crashing.server.directory), "its end is written")
+        with crashing.clients(life, asking=False):
+            crashing.wait_for_the_end(lambda: not crash.left(crashing.server.directory))
         assert [json.loads(body)["Type"] for _, body in endpoint.requests] == ["SubscriptionConfirmation", "Notification"]
 
 
