@@ -13,8 +13,9 @@ export LAMBENT_RUNTIMES_DIR ?= $(CURDIR)/$(RUNTIMES)
 FUZZ_SECONDS ?= 60
 export SOAK_SECONDS ?= 120
 export SOAK_COLD_STARTS ?= 10000
+export CRASH_SECONDS ?= 600
 
-.PHONY: help run test lint unit e2e fuzz bench soak fmt tools runtimes
+.PHONY: help run test lint unit e2e fuzz bench soak crash fmt tools runtimes
 
 help: ## List what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +71,11 @@ soak: $(VENV)/installed ## Everything at once for SOAK_SECONDS, then SOAK_COLD_S
 	$(CARGO) build --release --package lambent
 	target/release/lambent runtime install python3.11 python3.12
 	LAMBENT_BINARY=$(CURDIR)/target/release/lambent $(VENV)/bin/python tests/e2e/soak.py
+
+crash: $(VENV)/installed ## Kill the server at every edge and at random moments for CRASH_SECONDS; nothing acknowledged may be lost
+	$(CARGO) build --package lambent
+	target/debug/lambent runtime install python3.12
+	$(VENV)/bin/python tests/e2e/crash.py
 
 fmt: ## Format the code
 	$(CARGO) fmt

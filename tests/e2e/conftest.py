@@ -56,6 +56,11 @@ class Server:
         self.process = None
         self.url = None
 
+    @property
+    def seen(self):
+        """The data directory from here."""
+        return self.directory
+
     def start(self, binary=BINARY):
         endpoint = self.directory / "endpoint"
         if endpoint.exists():
@@ -64,6 +69,7 @@ class Server:
         command = [*self.prefix, str(binary), "serve", "--data-dir", str(self.directory), "--listen", "127.0.0.1:0", *self.options]
         self.log = open(str(self.directory) + ".log", "ab")
         self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log)
+        endpoint = self.seen / "endpoint"
         wait_for(lambda: endpoint.exists() or self.process.poll() is not None, "the server starts")
         assert self.process.poll() is None, self.said()
         self.url = endpoint.read_text().strip()

@@ -309,6 +309,7 @@ class Endpoint:
 
     def __init__(self):
         self.requests, self.answers = [], []
+        self.before_answer = lambda: None
         endpoint = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -317,6 +318,7 @@ class Endpoint:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"])).decode()
                 status = endpoint.answers.pop(0) if endpoint.answers else 200
+                endpoint.before_answer()
                 self.send_response(status)
                 self.send_header("content-length", "0")
                 self.end_headers()

@@ -2,6 +2,7 @@
 //! signatures, telemetry.
 
 pub mod clock;
+pub mod crash;
 pub mod random;
 pub mod sigv4;
 pub mod smithy;

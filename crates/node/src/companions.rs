@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use lambent_domain::{AccountId, Region, Scope};
 use lambent_kit::sigv4::uri_encode;
 use lambent_ports::aws_client::{AwsClient, Principal, ServiceRequest};
@@ -24,16 +24,27 @@ pub(crate) struct Companions(pub(crate) Arc<dyn AwsClient>);
 impl SendOutbound for Companions {
     async fn send(&self, outbound: Outbound) -> Result<(), NotSent> {
         let arn = outbound.content.arn().to_owned();
-        let request = request(outbound).ok_or_else(|| NotSent(format!("{arn} names nothing to send to")))?;
+        let request =
+            request(outbound).ok_or_else(|| NotSent::never(format!("{arn} names nothing to send to")))?;
         let answer = tokio::time::timeout(PATIENCE, self.0.call(request)).await;
-        let answer = answer.map_err(|_| NotSent(format!("{arn} did not answer in time")))?;
-        let answer = answer.map_err(|error| NotSent(error.to_string()))?;
-        if !answer.status().is_success() || has_failed_entries(answer.body()) {
-            let told = answer.body().get(..MAX_TOLD_BYTES).unwrap_or(answer.body());
-            return Err(NotSent(format!("{arn}: {}: {}", answer.status(), String::from_utf8_lossy(told))));
+        let answer = answer.map_err(|_| NotSent::for_now(format!("{arn} did not answer in time")))?;
+        let answer = answer.map_err(|error| NotSent::for_now(error.to_string()))?;
+        let failed_entry = has_failed_entries(answer.body());
+        if answer.status().is_success() && !failed_entry {
+            return Ok(());
         }
-        Ok(())
+        let told = answer.body().get(..MAX_TOLD_BYTES).unwrap_or(answer.body());
+        let told = String::from_utf8_lossy(told);
+        let for_now = is_for_now(answer.status(), &told);
+        Err(NotSent { reason: format!("{arn}: {}: {told}", answer.status()), for_now })
     }
+}
+
+/// Whether the service may take it later: it was overloaded or in trouble itself, and has nothing against what was sent.
+fn is_for_now(status: StatusCode, told: &str) -> bool {
+    status.is_server_error()
+        || status == StatusCode::TOO_MANY_REQUESTS
+        || (status.is_success() && ["InternalFailure", "Throttling"].iter().any(|code| told.contains(code)))
 }
 
 /// PutEvents says 200 also when it took nothing.
@@ -173,6 +184,17 @@ mod tests {
         let request = of(content);
         assert_eq!(request.target, "/b/aws/lambda/async/f/%C3%A9");
         assert_eq!(request.scope.account.as_str(), "111122223333");
+    }
+
+    #[test]
+    fn who_is_in_trouble_is_asked_again() {
+        assert!(
+            is_for_now(StatusCode::INTERNAL_SERVER_ERROR, "")
+                && is_for_now(StatusCode::TOO_MANY_REQUESTS, "")
+        );
+        assert!(is_for_now(StatusCode::OK, r#"{"Entries":[{"ErrorCode":"InternalFailure"}]}"#));
+        assert!(!is_for_now(StatusCode::BAD_REQUEST, "AWS.SimpleQueueService.NonExistentQueue"));
+        assert!(!is_for_now(StatusCode::OK, r#"{"Entries":[{"ErrorCode":"MalformedDetail"}]}"#));
     }
 
     #[test]

@@ -81,8 +81,25 @@ pub struct Attribute {
 
 /// It did not arrive, or it is not known whether it did.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotSent(pub String);
+#[error("{reason}")]
+pub struct NotSent {
+    /// For the log.
+    pub reason: String,
+    /// The other service could not take it at the moment: it may later.
+    pub for_now: bool,
+}
+
+impl NotSent {
+    /// Asking again is of no use.
+    pub fn never(reason: impl Into<String>) -> Self {
+        NotSent { reason: reason.into(), for_now: false }
+    }
+
+    /// It may be taken later.
+    pub fn for_now(reason: impl Into<String>) -> Self {
+        NotSent { reason: reason.into(), for_now: true }
+    }
+}
 
 /// The way to other services.
 #[async_trait]

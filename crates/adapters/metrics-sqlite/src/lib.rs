@@ -5,14 +5,14 @@ mod schema;
 mod spread;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lambent_domain::Scope;
 use lambent_ports::metric_store::{
     Datum, Metric, MetricQuery, MetricStore, MetricStoreError, Point, PointQuery,
 };
-use lambent_sqlite::{Bounds, OpenError, WriteError, Writer, open, open_reader};
+use lambent_sqlite::{Bounds, OpenError, Reader, WriteError, Writer, open};
 use rusqlite::Connection;
 
 /// Jobs that may wait hold their data in memory: this many times the largest request is the worst case.
@@ -30,7 +30,7 @@ pub struct MetricsOptions {
 /// Metrics in `<data dir>/metrics.sqlite`.
 pub struct MetricsSqlite {
     writer: Writer,
-    reader: Arc<Mutex<Connection>>,
+    reader: Reader,
     options: MetricsOptions,
 }
 
@@ -39,7 +39,7 @@ impl MetricsSqlite {
     pub fn open(data_dir: &Path, options: MetricsOptions) -> Result<Arc<Self>, OpenError> {
         let path = data_dir.join("metrics.sqlite");
         let connection = open(&path, &schema::SCHEMA)?;
-        let reader = Arc::new(Mutex::new(open_reader(&path)?));
+        let reader = Reader::open(&path, 1)?;
         let writer = Writer::start("metrics-store", connection, BOUNDS)?;
         Ok(Arc::new(MetricsSqlite { writer, reader, options }))
     }
@@ -48,10 +48,7 @@ impl MetricsSqlite {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, MetricStoreError> + Send + 'static,
     ) -> Result<T, MetricStoreError> {
-        let reader = Arc::clone(&self.reader);
-        let reading =
-            tokio::task::spawn_blocking(move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner)));
-        reading.await.unwrap_or_else(|error| Err(storage(error)))
+        self.reader.run(lost, work).await
     }
 }
 

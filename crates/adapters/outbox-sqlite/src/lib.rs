@@ -4,13 +4,13 @@
 mod statements;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lambent_ports::outbox::{
     Change, Entry, JournalSize, Message, MessageId, Outbox, OutboxError, Page, Record, Waiting,
 };
-use lambent_sqlite::{Bounds, OpenError, Schema, WriteError, Writer, open, open_reader};
+use lambent_sqlite::{Bounds, OpenError, Reader, Schema, WriteError, Writer, open};
 use rusqlite::Connection;
 
 /// Jobs that may wait hold their messages in memory: this many times the largest request is the worst case.
@@ -20,7 +20,7 @@ const SCHEMA: Schema = Schema { version: 1, tables: statements::TABLES };
 /// The outbox in `<data dir>/<service>.sqlite`.
 pub struct OutboxSqlite {
     writer: Writer,
-    reader: Arc<Mutex<Connection>>,
+    reader: Reader,
 }
 
 impl OutboxSqlite {
@@ -28,7 +28,7 @@ impl OutboxSqlite {
     pub fn open(data_dir: &Path, service: &str) -> Result<Arc<Self>, OpenError> {
         let path = data_dir.join(format!("{service}.sqlite"));
         let connection = open(&path, &SCHEMA)?;
-        let reader = Arc::new(Mutex::new(open_reader(&path)?));
+        let reader = Reader::open(&path, 1)?;
         let writer = Writer::start(&format!("{service}-store"), connection, BOUNDS)?;
         Ok(Arc::new(OutboxSqlite { writer, reader }))
     }
@@ -37,13 +37,8 @@ impl OutboxSqlite {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
-        let reader = Arc::clone(&self.reader);
-        let reading =
-            tokio::task::spawn_blocking(move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner)));
-        match reading.await {
-            Ok(done) => done.map_err(|error| lost(WriteError::nothing_happened(error))),
-            Err(error) => Err(lost(WriteError::nothing_happened(error))),
-        }
+        let failed = |error| lost(WriteError::nothing_happened(error));
+        self.reader.run(lost, move |db| work(db).map_err(failed)).await
     }
 }
 

@@ -4,12 +4,12 @@
 mod statements;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_ports::queue::{Claimed, Counts, NewMessage, Queue, QueueError, Receipt, Wanted};
-use lambent_sqlite::{Bounds, OpenError, Schema, WriteError, Writer, open, open_reader};
+use lambent_sqlite::{Bounds, OpenError, Reader, Schema, WriteError, Writer, open};
 use rusqlite::Connection;
 
 /// Jobs that may wait hold their messages in memory: this many times the largest message is the worst case.
@@ -21,7 +21,7 @@ const SCHEMA: Schema = Schema { version: 1, tables: statements::TABLES };
 /// Queues in `<data dir>/queues.sqlite`.
 pub struct SqliteQueue {
     writer: Writer,
-    reader: Arc<Mutex<Connection>>,
+    reader: Reader,
 }
 
 impl SqliteQueue {
@@ -34,8 +34,8 @@ impl SqliteQueue {
     fn with_connection(connection: Connection, path: &Path) -> Result<Arc<Self>, OpenError> {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         statements::forget_empty(&connection)?;
-        let reader = Arc::new(Mutex::new(open_reader(path)?));
-        let writer = Writer::start("queue-writer", connection, BOUNDS)?;
+        let reader = Reader::open(path, 1)?;
+        let writer = Writer::start("queue-store", connection, BOUNDS)?;
         Ok(Arc::new(SqliteQueue { writer, reader }))
     }
 
@@ -55,11 +55,7 @@ impl SqliteQueue {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, QueueError> + Send + 'static,
     ) -> Result<T, QueueError> {
-        let reader = Arc::clone(&self.reader);
-        let reading = tokio::task::spawn_blocking(move || {
-            work(&reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
-        });
-        reading.await.unwrap_or_else(|error| Err(lost(WriteError::nothing_happened(error))))
+        self.reader.run(lost, work).await
     }
 }
 

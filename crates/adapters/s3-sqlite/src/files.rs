@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lambent_kit::crash;
 use lambent_kit::random::Random;
 use lambent_ports::object_store::{KeptFile, Staged, Unnamed};
 
@@ -140,12 +141,14 @@ impl Staged for StagedFile {
     fn keep(mut self: Box<Self>) -> io::Result<KeptFile> {
         self.file.sync_all()?;
         let path = self.files.root.join(&self.name);
+        crash::edge("s3", "written");
         if let Some(staged) = &self.undo.0 {
             fs::rename(staged, &path)?;
         }
         self.undo.0 = None;
         let undo = Undo(Some(path));
         self.files.sync_directory(&self.name)?;
+        crash::edge("s3", "kept");
         Ok(KeptFile { name: self.name.clone(), size: self.size, unnamed: Box::new(undo) })
     }
 }

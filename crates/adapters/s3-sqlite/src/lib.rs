@@ -16,8 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use lambent_domain::Scope;
@@ -26,7 +25,7 @@ use lambent_ports::object_store::{
     Bucket, BucketId, Change, Condition, Delete, DueNotice, KeptFile, Listing, NewVersion, Notice,
     ObjectStore, ObjectStoreError, Page, Part, Staged, Tell, Upload, Version,
 };
-use lambent_sqlite::{Bounds, OpenError, WriteError, Writer, open, open_reader};
+use lambent_sqlite::{Bounds, OpenError, Reader, WriteError, Writer, open};
 use rusqlite::Connection;
 
 use files::Files;
@@ -43,8 +42,7 @@ type Result<T> = std::result::Result<T, ObjectStoreError>;
 /// `<data dir>/s3.sqlite` and the files in `<data dir>/s3`.
 pub struct S3Sqlite {
     writer: Writer,
-    readers: Vec<Arc<Mutex<Connection>>>,
-    next_reader: AtomicUsize,
+    reader: Reader,
     files: Arc<Files>,
     buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
 }
@@ -55,13 +53,13 @@ impl S3Sqlite {
         let path = data_dir.join("s3.sqlite");
         let files = Files::open(data_dir.join("s3"), random)?;
         let connection = open(&path, &schema::SCHEMA)?;
+        notices::reclaim(&connection)?;
         let all = buckets::all(&connection)?;
         let buckets = all.into_iter().map(|bucket| (bucket.name.clone(), Arc::new(bucket))).collect();
-        let reader = || open_reader(&path).map(|connection| Arc::new(Mutex::new(connection)));
-        let readers = (0..READERS).map(|_| reader()).collect::<std::result::Result<_, _>>()?;
+        let reader = Reader::open(&path, READERS)?;
         let writer = Writer::start("s3-store", connection, BOUNDS)?;
         let buckets = RwLock::new(buckets);
-        Ok(Arc::new(S3Sqlite { writer, readers, next_reader: AtomicUsize::new(0), files, buckets }))
+        Ok(Arc::new(S3Sqlite { writer, reader, files, buckets }))
     }
 
     /// Removes files that a crash has left. Once, after a start; what is stored meanwhile stays.
@@ -83,11 +81,7 @@ impl S3Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let number = self.next_reader.fetch_add(1, Ordering::Relaxed) % self.readers.len();
-        let reader = Arc::clone(&self.readers[number]);
-        let reading =
-            tokio::task::spawn_blocking(move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner)));
-        reading.await.unwrap_or_else(|error| Err(storage(error)))
+        self.reader.run(lost, work).await
     }
 
     /// Shows what has been committed; an older state never replaces a newer one.

@@ -56,6 +56,11 @@ pub(crate) fn due(db: &Connection, now_ms: u64, again_ms: u64, max: usize) -> Re
     Ok(found)
 }
 
+/// Nobody is telling anything when a server starts: what the last one had under way is due, and what it had put off with it.
+pub(crate) fn reclaim(db: &Connection) -> rusqlite::Result<usize> {
+    db.execute("UPDATE notices SET due_ms = stored_ms", [])
+}
+
 pub(crate) fn settle(db: &Connection, id: u64) -> Result<()> {
     db.execute("DELETE FROM notices WHERE id = ?1", [id as i64]).map(drop).map_err(storage)
 }

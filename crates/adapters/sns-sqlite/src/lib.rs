@@ -9,7 +9,7 @@ mod topics;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use lambent_ports::topic_store::{
     Again, Delivery, Lane, NewNotification, Published, SubscriptionRecord, TopicId, TopicRecord, TopicStore,
     TopicStoreError,
 };
-use lambent_sqlite::{Bounds, OpenError, WriteError, Writer, open, open_reader};
+use lambent_sqlite::{Bounds, OpenError, Reader, WriteError, Writer, open};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
 /// Jobs that may wait hold their messages in memory.
@@ -39,7 +39,7 @@ struct Shown {
 /// Topics in `<data dir>/sns.sqlite`.
 pub struct SnsSqlite {
     writer: Writer,
-    reader: Arc<Mutex<Connection>>,
+    reader: Reader,
     shown: RwLock<Shown>,
 }
 
@@ -57,7 +57,7 @@ impl SnsSqlite {
         for one in subscriptions::all(&connection)? {
             shown.subscriptions.insert((one.topic, one.id.clone()), Arc::new(one));
         }
-        let reader = Arc::new(Mutex::new(open_reader(&path)?));
+        let reader = Reader::open(&path, 1)?;
         let writer = Writer::start("sns-store", connection, BOUNDS)?;
         Ok(Arc::new(SnsSqlite { writer, reader, shown: RwLock::new(shown) }))
     }
@@ -73,10 +73,7 @@ impl SnsSqlite {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let reader = Arc::clone(&self.reader);
-        let reading =
-            tokio::task::spawn_blocking(move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner)));
-        reading.await.unwrap_or_else(|error| Err(storage(error)))
+        self.reader.run(lost, work).await
     }
 
     fn shown(&self) -> RwLockReadGuard<'_, Shown> {

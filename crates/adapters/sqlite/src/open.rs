@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 /// The tables of a file.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +48,13 @@ pub fn open(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
             return Err(OpenError::OtherSchema { file, found, known });
         }
     }
+    settle_log(&connection)?;
     Ok(connection)
 }
 
-/// A second connection to an open file, for reads that must not hold the writer up.
-pub fn open_reader(path: &Path) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Ok(Connection::open_with_flags(path, flags)?)
+/// Copies what the log has into the file and empties it. After a crash, frames of the log may be in the page cache and not on
+/// disk, marked as written by a sync that had failed: commits that were appended behind them would go with them when the
+/// power fails. What is copied is written and synced anew.
+fn settle_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

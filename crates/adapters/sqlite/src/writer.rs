@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lambent_kit::crash;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -57,8 +58,8 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(bounds.queued);
         let commits = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&commits);
-        let thread = std::thread::Builder::new().name(name.into());
-        let thread = thread.spawn(move || run(&connection, queue, bounds.group, &counted))?;
+        let (thread, name) = (std::thread::Builder::new().name(name.into()), name.to_owned());
+        let thread = thread.spawn(move || run(&name, &connection, queue, bounds.group, &counted))?;
         Ok(Writer { jobs: Some(jobs), commits, thread: Some(thread) })
     }
 
@@ -135,7 +136,13 @@ fn guarded<T, E>(
     result
 }
 
-fn run(connection: &Connection, mut queue: mpsc::Receiver<Job>, group: usize, commits: &AtomicU64) {
+fn run(
+    name: &str,
+    connection: &Connection,
+    mut queue: mpsc::Receiver<Job>,
+    group: usize,
+    commits: &AtomicU64,
+) {
     while let Some(first) = queue.blocking_recv() {
         let began = connection.execute_batch("BEGIN IMMEDIATE").map_err(WriteError::from);
         let mut finish = vec![first(connection)];
@@ -144,7 +151,9 @@ fn run(connection: &Connection, mut queue: mpsc::Receiver<Job>, group: usize, co
         {
             finish.push(next(connection));
         }
+        crash::edge(name, "before-sync");
         let committed = began.and_then(|()| commit(connection));
+        crash::edge(name, "synced");
         commits.fetch_add(1, Ordering::Relaxed);
         for finish in finish {
             finish(committed.clone());

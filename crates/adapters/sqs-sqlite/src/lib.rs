@@ -11,7 +11,7 @@ mod sweep;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use lambent_domain::Scope;
@@ -19,7 +19,7 @@ use lambent_ports::message_store::{
     MessageCounts, MessageStore, MessageStoreError, MoveId, MoveState, MoveTask, MoveTo, Moved, NewMessage,
     NewMove, QueueId, QueueRecord, Receipt, Receive, Redeemed, Sent, Taken,
 };
-use lambent_sqlite::{Bounds, OpenError, WriteError, Writer, open, open_reader};
+use lambent_sqlite::{Bounds, OpenError, Reader, WriteError, Writer, open};
 use rusqlite::Connection;
 
 /// Jobs that may wait hold their messages in memory: this many times the largest batch is the worst case.
@@ -32,7 +32,7 @@ type Names = BTreeMap<(Scope, String), Arc<QueueRecord>>;
 /// Queues in `<data dir>/sqs.sqlite`.
 pub struct SqsSqlite {
     writer: Writer,
-    reader: Arc<Mutex<Connection>>,
+    reader: Reader,
     names: RwLock<Names>,
 }
 
@@ -45,7 +45,7 @@ impl SqsSqlite {
         let records = queues::all(&connection)?;
         let key = |record: &QueueRecord| (record.scope.clone(), record.name.clone());
         let names = records.into_iter().map(|record| (key(&record), Arc::new(record))).collect();
-        let reader = Arc::new(Mutex::new(open_reader(&path)?));
+        let reader = Reader::open(&path, 1)?;
         let writer = Writer::start("sqs-store", connection, BOUNDS)?;
         Ok(Arc::new(SqsSqlite { writer, reader, names: RwLock::new(names) }))
     }
@@ -61,10 +61,7 @@ impl SqsSqlite {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, MessageStoreError> + Send + 'static,
     ) -> Result<T, MessageStoreError> {
-        let reader = Arc::clone(&self.reader);
-        let reading =
-            tokio::task::spawn_blocking(move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner)));
-        reading.await.unwrap_or_else(|error| Err(storage(error)))
+        self.reader.run(lost, work).await
     }
 
     /// Shows what has been committed. Commits can come here out of order: an older state never replaces a newer one,

@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 
-use lambent_ports::suites::message_store as suite;
+use lambent_ports::suites::{message_store as suite, message_store_model};
 
 use super::*;
 
@@ -8,6 +9,16 @@ use super::*;
 async fn it_does_what_every_message_store_does() {
     let dir = tempfile::tempdir().unwrap();
     suite::all(&*SqsSqlite::open(dir.path()).unwrap()).await;
+}
+
+#[test]
+fn it_behaves_as_the_model() {
+    let dirs: Mutex<HashMap<u32, tempfile::TempDir>> = Mutex::default();
+    message_store_model::behaves_as_the_model(|case| {
+        let mut dirs = dirs.lock().unwrap();
+        let dir = dirs.entry(case).or_insert_with(|| tempfile::tempdir().unwrap());
+        SqsSqlite::open(dir.path()).unwrap()
+    });
 }
 
 #[tokio::test]

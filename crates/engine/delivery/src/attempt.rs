@@ -1,18 +1,19 @@
 //! One attempt: from a claimed event to its end, or to its next attempt.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use lambent_domain::limits::MAX_DESTINATION_HOPS;
-use lambent_domain::{Fault, Function, FunctionKey, FunctionName, FunctionRef, Qualifier, RequestId, Scope};
-use lambent_ports::invoke::{Event, Invocation};
-use lambent_ports::outbound::{Content, Outbound};
+use lambent_domain::{Fault, Function, FunctionKey, Qualifier};
+use lambent_kit::crash;
+use lambent_ports::invoke::Invocation;
 use lambent_ports::queue::{Claimed, NewMessage, QueueError};
 
 use crate::Delivery;
-use crate::decide::{self, Condition, Next, Outcome, Policy};
+use crate::decide::{self, Next, Outcome, Policy};
 use crate::metrics::{add, subtract};
-use crate::outgoing::{self, Destination};
-use crate::record::{Ended, Response};
-use crate::stored::{self, Kept, queue_name};
+use crate::record::Response;
+use crate::stored::{Kept, queue_name};
+use crate::worker::{AFTER_TROUBLE_MS, LEASE_MS};
 
 /// What this version can't read waits for one that can.
 const UNREADABLE_MS: u64 = 3_600_000;
@@ -26,12 +27,12 @@ enum Went {
 }
 
 /// The function as it is now.
-struct Target {
-    policy: Policy,
-    role: String,
-    dead_letter: Option<String>,
-    on_success: Option<String>,
-    on_failure: Option<String>,
+pub(crate) struct Target {
+    pub(crate) policy: Policy,
+    pub(crate) role: String,
+    pub(crate) dead_letter: Option<String>,
+    pub(crate) on_success: Option<String>,
+    pub(crate) on_failure: Option<String>,
 }
 
 impl Delivery {
@@ -45,11 +46,16 @@ impl Delivery {
         let Some(target) = self.target(function, kept.qualifier.as_ref()) else {
             return self.drop_gone(function, &claimed, &kept).await;
         };
+        if kept.over.is_some() {
+            return self.tell(function, &claimed, kept, &target).await;
+        }
         let now_ms = self.parts.clock.now_ms();
         if let Some(condition) = decide::before(now_ms, kept.progress, target.policy) {
-            return self.end(function, &claimed, &kept, &target, condition, None).await;
+            return self.end(function, &claimed, kept, &target, condition, None).await;
         }
-        let (outcome, response) = match self.invoke(function, &claimed, &kept).await {
+        let went = self.invoke(function, &claimed, &kept).await;
+        crash::edge("delivery", "attempted");
+        let (outcome, response) = match went {
             Went::Gone => return self.drop_gone(function, &claimed, &kept).await,
             Went::Refused => (Outcome::Refused, None),
             Went::Ran(response) if response.failed => (Outcome::Failed, Some(response)),
@@ -60,7 +66,7 @@ impl Delivery {
         let now_ms = self.parts.clock.now_ms();
         match decide::after(now_ms, kept.progress, outcome, target.policy) {
             Next::End(condition) => {
-                self.end(function, &claimed, &kept, &target, condition, response).await;
+                self.end(function, &claimed, kept, &target, condition, response).await;
             }
             Next::Retry { at_ms, progress } => {
                 if outcome == Outcome::Refused {
@@ -119,7 +125,7 @@ impl Delivery {
         }
     }
 
-    fn dropped(&self, function: &FunctionKey) {
+    pub(crate) fn dropped(&self, function: &FunctionKey) {
         add(&self.parts.metrics.dropped, 1);
         self.figure(function, "AsyncEventsDropped", "Count", 1.0);
     }
@@ -130,121 +136,19 @@ impl Delivery {
         self.settle(function, claimed, Vec::new()).await;
     }
 
-    /// The event is over: it is sent where it should go, then it goes.
-    async fn end(
+    pub(crate) async fn settle(
         &self,
         function: &FunctionKey,
         claimed: &Claimed,
-        kept: &Kept,
-        target: &Target,
-        condition: Condition,
-        response: Option<Response>,
+        then: Vec<(FunctionKey, NewMessage)>,
     ) {
-        let ended = Ended {
-            function,
-            qualifier: kept.qualifier.as_ref(),
-            request_id: kept.request_id,
-            payload: &claimed.body,
-            condition,
-            invoke_count: kept.progress.attempts + u32::from(response.is_some()),
-            response: response.as_ref(),
-            now_ms: self.parts.clock.now_ms(),
-        };
-        tracing::debug!(function = %function.arn(), request_id = %kept.request_id, condition = condition.as_str(), "an event is over");
-        let destination = match condition {
-            Condition::Success => &target.on_success,
-            _ => {
-                self.dropped(function);
-                self.send_dead_letter(target, &ended, kept).await;
-                &target.on_failure
-            }
-        };
-        let mut then = Vec::new();
-        if let Some(arn) = destination
-            && let Err(reason) = self.send_record(arn, target, &ended, kept, &mut then).await
-        {
-            add(&self.parts.metrics.destination_delivery_failures, 1);
-            self.figure(function, "DestinationDeliveryFailures", "Count", 1.0);
-            tracing::error!(function = %function.arn(), request_id = %kept.request_id, destination = %arn, %reason, "a record was not sent to its destination");
-        }
-        self.settle(function, claimed, then).await;
-    }
-
-    async fn send_dead_letter(&self, target: &Target, ended: &Ended<'_>, kept: &Kept) {
-        let Some(arn) = &target.dead_letter else { return };
-        let sent = match outgoing::dead_letter(arn, ended, &kept.trace_id) {
-            Some(content) => self.send(target, content).await,
-            None => Err("neither a queue nor a topic".to_owned()),
-        };
-        if let Err(reason) = sent {
-            add(&self.parts.metrics.dead_letter_errors, 1);
-            self.figure(ended.function, "DeadLetterErrors", "Count", 1.0);
-            tracing::error!(function = %ended.function.arn(), request_id = %kept.request_id, dead_letter_target = %arn, %reason, "a dead letter was not sent");
-        }
-    }
-
-    async fn send(&self, target: &Target, content: Content) -> Result<(), String> {
-        let outbound = Outbound { role: target.role.clone(), content };
-        self.parts.outbound.send(outbound).await.map_err(|error| error.to_string())
-    }
-
-    /// Sends the record, or puts it into `then` when a function gets it: with the event's end, in one transaction.
-    async fn send_record(
-        &self,
-        arn: &str,
-        target: &Target,
-        ended: &Ended<'_>,
-        kept: &Kept,
-        then: &mut Vec<(FunctionKey, NewMessage)>,
-    ) -> Result<(), String> {
-        let id = RequestId::from_random(self.parts.random.bytes16());
-        match outgoing::destination(arn, ended, &kept.trace_id, &id.to_string()) {
-            Destination::Service(content) => self.send(target, content).await,
-            Destination::Unknown => Err("no kind of destination that there is".to_owned()),
-            Destination::Function(reference, payload) => {
-                let (function, qualifier) = self.function_at(&ended.function.scope, reference)?;
-                let hops = kept.hops + 1;
-                let allowed = self.parts.store.function(&function).is_some_and(|to| to.allow_recursive_loop);
-                if hops > MAX_DESTINATION_HOPS && !allowed {
-                    return Err(format!(
-                        "it came through {MAX_DESTINATION_HOPS} destinations: this is a loop"
-                    ));
-                }
-                let event = Event {
-                    function: function.clone(),
-                    qualifier,
-                    payload: Bytes::from(payload),
-                    request_id: id,
-                    trace_id: kept.trace_id.clone(),
-                };
-                then.push((function, stored::message(event, hops, ended.now_ms)));
-                Ok(())
-            }
-        }
-    }
-
-    fn function_at(
-        &self,
-        own: &Scope,
-        reference: FunctionRef,
-    ) -> Result<(FunctionKey, Option<Qualifier>), String> {
-        let name = FunctionName::parse(&reference.name).ok_or("no name of a function")?;
-        let scope = Scope {
-            account: reference.account.unwrap_or_else(|| own.account.clone()),
-            region: reference.region.unwrap_or_else(|| own.region.clone()),
-        };
-        let key = FunctionKey { scope, name };
-        let there = self.parts.store.function(&key).ok_or("the function is not there")?;
-        there.primary(reference.qualifier.as_ref()).ok_or("the version or alias is not there")?;
-        Ok((key, reference.qualifier))
-    }
-
-    async fn settle(&self, function: &FunctionKey, claimed: &Claimed, then: Vec<(FunctionKey, NewMessage)>) {
         let now_ms = self.parts.clock.now_ms();
         let followers: Vec<FunctionKey> = then.iter().map(|(function, _)| function.clone()).collect();
-        let then = then.into_iter().map(|(function, message)| (queue_name(&function), message)).collect();
-        let settled = self.parts.queue.settle(&queue_name(function), claimed.receipt, then, now_ms).await;
-        if !told(function, settled) {
+        let then: Vec<_> =
+            then.into_iter().map(|(function, message)| (queue_name(&function), message)).collect();
+        let queue = queue_name(function);
+        let settle = || self.parts.queue.settle(&queue, claimed.receipt, then.clone(), now_ms);
+        if !self.recorded(function, settle).await {
             return;
         }
         add(&self.parts.metrics.received, followers.len() as u64);
@@ -255,25 +159,48 @@ impl Delivery {
         self.changed.notify_one();
     }
 
-    async fn release(&self, function: &FunctionKey, claimed: &Claimed, at_ms: u64, attributes: Bytes) {
+    pub(crate) async fn release(
+        &self,
+        function: &FunctionKey,
+        claimed: &Claimed,
+        at_ms: u64,
+        attributes: Bytes,
+    ) {
         let queue = queue_name(function);
-        if told(function, self.parts.queue.release(&queue, claimed.receipt, at_ms, attributes).await) {
+        let release = || self.parts.queue.release(&queue, claimed.receipt, at_ms, attributes.clone());
+        if self.recorded(function, release).await {
             self.backlog().due(function, at_ms);
             self.changed.notify_one();
         }
     }
-}
 
-/// Whether it happened. When it didn't, the event comes again as its lease ends: at least once.
-fn told(function: &FunctionKey, result: Result<(), QueueError>) -> bool {
-    match result {
-        Ok(()) => return true,
-        Err(QueueError::Stale) => {
-            tracing::warn!(function = %function.arn(), "an event outlived its lease and was delivered again");
-        }
-        Err(error) => {
-            tracing::error!(function = %function.arn(), %error, "the end of an attempt was not recorded; its event is delivered again");
+    /// Writes down how an attempt ended, again and again while the storage fails: what is done should not be done anew.
+    /// Whether it is written; when not, the event comes again as its lease ends.
+    async fn recorded<F: Future<Output = Result<(), QueueError>>>(
+        &self,
+        function: &FunctionKey,
+        write: impl Fn() -> F,
+    ) -> bool {
+        let give_up_ms = self.parts.clock.now_ms() + LEASE_MS / 2;
+        let mut may_be_there = false;
+        loop {
+            match write().await {
+                Ok(()) => return true,
+                Err(QueueError::Stale) if may_be_there => return true,
+                Err(QueueError::Stale) => {
+                    tracing::warn!(function = %function.arn(), "an event outlived its lease and was delivered again");
+                    return false;
+                }
+                Err(QueueError::Unavailable { message, may_have_happened }) => {
+                    may_be_there |= may_have_happened;
+                    if self.parts.clock.now_ms() >= give_up_ms {
+                        tracing::error!(function = %function.arn(), message, "the end of an attempt was not recorded; its event is delivered again");
+                        return false;
+                    }
+                    tracing::error!(function = %function.arn(), message, "the end of an attempt was not recorded; trying again");
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(AFTER_TROUBLE_MS)).await;
         }
     }
-    false
 }

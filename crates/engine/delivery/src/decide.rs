@@ -92,6 +92,17 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// From AWS's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [
+            Condition::Success,
+            Condition::RetriesExhausted,
+            Condition::EventAgeExceeded,
+            Condition::ZeroReservedConcurrency,
+        ];
+        all.into_iter().find(|condition| condition.as_str() == text)
+    }
+
     /// AWS's spelling.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 mod attempt;
 mod backlog;
 pub mod decide;
+mod ending;
 mod metrics;
 mod outgoing;
 mod record;

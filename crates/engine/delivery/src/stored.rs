@@ -6,7 +6,8 @@ use lambent_ports::invoke::Event;
 use lambent_ports::queue::{Claimed, NewMessage};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::Progress;
+use crate::decide::{Condition, Progress};
+use crate::record::Response;
 
 /// Names of the queues of functions begin like this: each function has one, so that none waits behind another.
 pub(crate) const PREFIX: &str = "lambda/";
@@ -33,6 +34,21 @@ pub(crate) struct Kept {
     pub(crate) progress: Progress,
     /// Destinations that it has come through.
     pub(crate) hops: u32,
+    /// It is over, and not everybody has been told.
+    pub(crate) over: Option<Over>,
+}
+
+/// What came of an event that has still to be told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Over {
+    pub(crate) condition: Condition,
+    pub(crate) invoke_count: u32,
+    pub(crate) response: Option<Response>,
+    pub(crate) at_ms: u64,
+    /// Nothing is left to do about the dead letter.
+    pub(crate) buried: bool,
+    /// How often somebody could not take what was sent.
+    pub(crate) refusals: u32,
 }
 
 /// On disk. Members that a later version adds are optional.
@@ -47,6 +63,63 @@ struct Attributes {
     attempts: u32,
     refusals: u32,
     hops: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over: Option<OverAttributes>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OverAttributes {
+    condition: String,
+    invoke_count: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    response: Option<ResponseAttributes>,
+    at_ms: u64,
+    buried: bool,
+    refusals: u32,
+}
+
+/// What is no text would be told of as one.
+#[derive(Serialize, Deserialize)]
+struct ResponseAttributes {
+    executed_version: String,
+    failed: bool,
+    payload: String,
+}
+
+impl From<&Over> for OverAttributes {
+    fn from(over: &Over) -> Self {
+        let response = over.response.as_ref().map(|response| ResponseAttributes {
+            executed_version: response.executed_version.clone(),
+            failed: response.failed,
+            payload: String::from_utf8_lossy(&response.payload).into_owned(),
+        });
+        OverAttributes {
+            condition: over.condition.as_str().to_owned(),
+            invoke_count: over.invoke_count,
+            response,
+            at_ms: over.at_ms,
+            buried: over.buried,
+            refusals: over.refusals,
+        }
+    }
+}
+
+impl OverAttributes {
+    fn read(self) -> Option<Over> {
+        let response = self.response.map(|response| Response {
+            executed_version: response.executed_version,
+            failed: response.failed,
+            payload: Bytes::from(response.payload),
+        });
+        Some(Over {
+            condition: Condition::parse(&self.condition)?,
+            invoke_count: self.invoke_count,
+            response,
+            at_ms: self.at_ms,
+            buried: self.buried,
+            refusals: self.refusals,
+        })
+    }
 }
 
 const VERSION: u32 = 1;
@@ -59,6 +132,7 @@ pub(crate) fn message(event: Event, hops: u32, now_ms: u64) -> NewMessage {
         trace_id: event.trace_id,
         progress: Progress { accepted_ms: now_ms, attempts: 0, refusals: 0 },
         hops,
+        over: None,
     };
     NewMessage { body: event.payload, attributes: kept.write(), visible_at_ms: now_ms }
 }
@@ -74,6 +148,7 @@ impl Kept {
             attempts: self.progress.attempts,
             refusals: self.progress.refusals,
             hops: self.hops,
+            over: self.over.as_ref().map(OverAttributes::from),
         };
         Bytes::from(serde_json::to_vec(&attributes).unwrap_or_default())
     }
@@ -85,7 +160,12 @@ impl Kept {
             Some(text) => Some(Qualifier::parse(&text)?),
             None => None,
         };
+        let over = match attributes.over {
+            Some(over) => Some(over.read()?),
+            None => None,
+        };
         (attributes.version == VERSION).then_some(Kept {
+            over,
             qualifier,
             request_id: RequestId::parse(&attributes.request_id)?,
             trace_id: attributes.trace_id,
@@ -126,6 +206,18 @@ mod tests {
             trace_id: "Root=1-2-3".into(),
             progress: Progress { accepted_ms: 5, attempts: 1, refusals: 9 },
             hops: 3,
+            over: Some(Over {
+                condition: Condition::RetriesExhausted,
+                invoke_count: 3,
+                response: Some(Response {
+                    executed_version: "7".into(),
+                    failed: true,
+                    payload: Bytes::from_static(b"{}"),
+                }),
+                at_ms: 9,
+                buried: true,
+                refusals: 2,
+            }),
         };
         let claimed = |attributes| Claimed {
             receipt: Receipt { message: 1, epoch: 1 },

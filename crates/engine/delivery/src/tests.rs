@@ -47,15 +47,24 @@ impl InvokeFromElsewhere for Functions {
 }
 
 #[derive(Default)]
-struct Services(Mutex<Vec<Content>>);
+struct Services {
+    sent: Mutex<Vec<Content>>,
+    /// How often whoever is busy takes nothing.
+    busy: Mutex<u32>,
+}
 
 #[async_trait]
 impl SendOutbound for Services {
     async fn send(&self, outbound: Outbound) -> Result<(), NotSent> {
         if outbound.content.arn().ends_with(":away") {
-            return Err(NotSent("nobody is there".into()));
+            return Err(NotSent::never("nobody is there"));
         }
-        self.0.lock().unwrap().push(outbound.content);
+        let mut busy = self.busy.lock().unwrap();
+        if outbound.content.arn().ends_with(":busy") && *busy > 0 {
+            *busy -= 1;
+            return Err(NotSent::for_now("not now"));
+        }
+        self.sent.lock().unwrap().push(outbound.content);
         Ok(())
     }
 }
@@ -173,7 +182,7 @@ impl World {
     }
 
     fn sent(&self) -> Vec<Content> {
-        self.services.0.lock().unwrap().clone()
+        self.services.sent.lock().unwrap().clone()
     }
 
     fn metrics(&self) -> DeliverySnapshot {
@@ -312,6 +321,42 @@ async fn a_destination_that_is_not_there_is_counted_and_ends_the_event() {
         assert_eq!(world.left(&key).await, Counts::default());
     }
     assert_eq!(world.metrics().dead_letter_errors, 0);
+}
+
+#[tokio::test]
+async fn who_can_not_take_a_dead_letter_or_a_record_now_is_asked_again_and_the_function_is_not() {
+    let world = World::new(fails);
+    let [dead, told] = ["dead:busy", "told:busy"].map(|name| format!("arn:aws:sqs:us-east-1:1:{name}"));
+    let key = world
+        .put(|function| {
+            set_dead_letter(function, &dead);
+            configure(function, |config| {
+                (config.maximum_retry_attempts, config.on_failure) = (Some(0), Some(told.clone()));
+            });
+        })
+        .await;
+    *world.services.busy.lock().unwrap() = 3;
+    world.accept(&key, r#"{"n":1}"#).await;
+    world.now().await;
+    assert_eq!((world.sent(), world.left(&key).await), (vec![], Counts { delayed: 1, ..Counts::default() }));
+    world.live().await;
+    let sent = world.sent();
+    assert_eq!(sent.iter().map(Content::arn).collect::<Vec<_>>(), [&dead, &told]);
+    let [_, Content::Queue { body, .. }] = &sent[..] else { panic!("two messages") };
+    let record: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(record["requestContext"]["approximateInvokeCount"], 1);
+    assert_eq!(record["responsePayload"]["errorMessage"], "no");
+    assert_eq!((world.seconds(), world.left(&key).await), (vec![0], Counts::default()));
+    assert_eq!(world.clock.now_ms() - START_MS, 1_000 + 2_000 + 4_000);
+    let metrics = world.metrics();
+    assert_eq!((metrics.dead_letter_errors, metrics.destination_delivery_failures), (0, 0));
+    // Who never can is given up in the end.
+    *world.services.busy.lock().unwrap() = u32::MAX;
+    world.accept(&key, "{}").await;
+    world.live().await;
+    let metrics = world.metrics();
+    assert_eq!((metrics.dead_letter_errors, metrics.destination_delivery_failures), (1, 1));
+    assert_eq!(world.left(&key).await, Counts::default());
 }
 
 #[tokio::test]

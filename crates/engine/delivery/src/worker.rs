@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use lambent_domain::FunctionKey;
+use lambent_kit::crash;
 use lambent_ports::queue::{QueueError, Wanted};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,13 +16,13 @@ use crate::stored::{PREFIX, function_of, queue_name};
 
 /// How long an attempt may take before its event is given to another one: the longest function, its start, and waiting
 /// for both.
-const LEASE_MS: u64 = 20 * 60 * 1_000;
+pub(crate) const LEASE_MS: u64 = 20 * 60 * 1_000;
 /// Bytes of events that one claim may take into memory.
 const MAX_CLAIM_BYTES: usize = 8 * 1_024 * 1_024;
 /// How long the loop sleeps at most: the wall clock may be set.
 const MAX_SLEEP_MS: u64 = 60_000;
 /// How long is waited when the queue can't be read.
-const AFTER_TROUBLE_MS: u64 = 1_000;
+pub(crate) const AFTER_TROUBLE_MS: u64 = 1_000;
 
 impl Delivery {
     /// Takes up what was left and works until `stop` turns true; then the attempts that are running end. Dropping the future
@@ -71,6 +72,7 @@ impl Delivery {
         let turns = self.backlog().turns(now_ms, |function| self.limit(function));
         for (function, claimed) in join_all(turns.into_iter().map(|turn| self.claim(turn, now_ms))).await {
             for claimed in claimed {
+                crash::edge("delivery", "claimed");
                 let (delivery, function) = (Arc::clone(self), function.clone());
                 attempts.spawn(async move {
                     // A guard: the room comes back also when an attempt panics.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lambent_kit::clock::Clock;
+use lambent_kit::crash;
 use lambent_kit::random::Random;
 use lambent_ports::aws_client::{AwsClient, ServiceRequest};
 use lambent_ports::outbox::{Change, Message, MessageId, Outbox, OutboxError};
@@ -121,6 +122,7 @@ impl Sender {
             })
             .collect();
         let ids = self.parts.outbox.commit(changes).await?;
+        crash::edge("targets", "accepted");
         if !ids.is_empty() {
             let mut board = self.board();
             for ((due_ms, body), id) in sends.into_iter().zip(ids) {
@@ -178,6 +180,7 @@ impl Sender {
         let now_ms = self.parts.clock.now_ms();
         while attempts.len() < MAX_RUNNING {
             let Some((id, fresh)) = self.board().take_due(now_ms) else { break };
+            crash::edge("targets", "taken");
             let sender = Arc::clone(self);
             attempts.spawn(async move { sender.attempt(id, fresh).await });
         }
@@ -203,20 +206,18 @@ impl Sender {
                 return;
             }
         };
+        crash::edge("targets", "sent");
         let again = match &settled {
             Change::PutOff { due_ms, .. } => Some(*due_ms),
             _ => None,
         };
-        match self.parts.outbox.commit(vec![settled]).await {
-            Ok(_) => {
-                if let Some(due_ms) = again {
-                    self.board().add(due_ms, id, None);
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "a message's end could not be noted; it is sent again");
-                self.again_after_trouble(id);
-            }
+        // As often as it takes: what has been sent must not be sent anew because the disk is full.
+        while let Err(error) = self.parts.outbox.commit(vec![settled.clone()]).await {
+            tracing::error!(%error, "what came of a message could not be noted; trying again");
+            tokio::time::sleep(Duration::from_millis(AFTER_TROUBLE_MS)).await;
+        }
+        if let Some(due_ms) = again {
+            self.board().add(due_ms, id, None);
         }
     }
 

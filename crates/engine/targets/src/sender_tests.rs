@@ -4,6 +4,7 @@ use lambent_kit::clock::TestClock;
 use lambent_kit::random::SystemRandom;
 use lambent_outbox_sqlite::OutboxSqlite;
 use lambent_ports::aws_client::Unreachable;
+use lambent_ports::outbox::{Entry, JournalSize, Page, Record, Waiting};
 
 use super::*;
 use crate::dispatch::{Authority, Codes, Service};
@@ -168,4 +169,57 @@ async fn what_a_server_left_is_taken_up_by_the_next_one() {
     second.take_up().await.unwrap();
     second.turn().await;
     assert_eq!((targets.seen().len(), second.next_due_ms()), (1, Some(2_000_000)));
+}
+
+/// An outbox on a disk that is full when a message's end comes for the first time.
+struct OnFullDisk {
+    outbox: Arc<OutboxSqlite>,
+    full: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait]
+impl Outbox for OnFullDisk {
+    async fn commit(&self, changes: Vec<Change>) -> Result<Vec<MessageId>, OutboxError> {
+        let end = matches!(changes[..], [Change::Done(_)]);
+        if end && self.full.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            return Err(OutboxError { message: "full".into(), may_have_happened: false });
+        }
+        self.outbox.commit(changes).await
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, OutboxError> {
+        self.outbox.records().await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, OutboxError> {
+        self.outbox.waiting().await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<Message>, OutboxError> {
+        self.outbox.message(id).await
+    }
+
+    async fn journal(&self, journal: &str, page: Page) -> Result<Vec<Entry>, OutboxError> {
+        self.outbox.journal(journal, page).await
+    }
+
+    async fn journal_size(&self, journal: &str) -> Result<JournalSize, OutboxError> {
+        self.outbox.journal_size(journal).await
+    }
+}
+
+#[tokio::test]
+async fn what_has_been_sent_is_not_sent_anew_because_the_disk_was_full() {
+    let (dir, targets) = (tempfile::tempdir().unwrap(), Arc::new(Targets::default()));
+    let outbox = OutboxSqlite::open(dir.path(), "events").unwrap();
+    let sender = Sender::new(SenderParts {
+        outbox: Arc::new(OnFullDisk { outbox: Arc::clone(&outbox), full: true.into() }),
+        client: Arc::clone(&targets) as Arc<dyn AwsClient>,
+        clock: Arc::new(TestClock::at(1_000_000)),
+        random: Arc::new(SystemRandom),
+    });
+    sender.commit(vec![dispatch(3).send_at(0)]).await.unwrap();
+    sender.turn().await;
+    assert_eq!((targets.seen().len(), sender.next_due_ms()), (1, None));
+    assert_eq!(outbox.waiting().await.unwrap(), []);
 }

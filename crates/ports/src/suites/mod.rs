@@ -5,6 +5,7 @@ pub mod blob;
 pub mod code;
 pub mod iam_store;
 pub mod message_store;
+pub mod message_store_model;
 pub mod metric_store;
 pub mod outbox;
 pub mod queue;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -173,9 +174,12 @@ impl Queue for MemoryQueue {
 /// Something done to a queue; times are relative to now, receipts are picked from all that were ever given.
 #[derive(Clone, Debug)]
 enum Step {
-    Wait(u64),
+    /// The wall clock may be set back.
+    Clock(i64),
+    /// Messages that come at the same time share a commit.
     Enqueue {
         queue: usize,
+        messages: usize,
         size: usize,
         delay_ms: u64,
     },
@@ -207,9 +211,9 @@ fn step() -> impl Strategy<Value = Step> {
     let queue = 0..QUEUES.len();
     let receipt = any::<prop::sample::Index>();
     prop_oneof![
-        2 => (1u64..60).prop_map(Step::Wait),
-        6 => (queue.clone(), 0usize..9_000, 0u64..40)
-            .prop_map(|(queue, size, delay_ms)| Step::Enqueue { queue, size, delay_ms }),
+        3 => (-20i64..60).prop_map(Step::Clock),
+        6 => (queue.clone(), 1usize..4, 0usize..9_000, 0u64..40)
+            .prop_map(|(queue, messages, size, delay_ms)| Step::Enqueue { queue, messages, size, delay_ms }),
         6 => (queue.clone(), 0usize..5, 0usize..12_000, 1u64..80)
             .prop_map(|(queue, messages, bytes, lease_ms)| Step::Claim { queue, messages, bytes, lease_ms }),
         4 => (receipt.clone(), prop::option::of(queue.clone()))
@@ -251,12 +255,17 @@ impl Pair {
     async fn step(&mut self, step: Step) {
         let now_ms = self.now_ms;
         match step {
-            Step::Wait(ms) => self.now_ms += ms,
+            Step::Clock(by_ms) => self.now_ms = self.now_ms.saturating_add_signed(by_ms),
             Step::Reopen => {}
-            Step::Enqueue { queue, size, delay_ms } => {
-                let message = self.message(size, delay_ms);
-                self.model.enqueue(QUEUES[queue], message.clone(), now_ms).await.unwrap();
-                self.queue.enqueue(QUEUES[queue], message, now_ms).await.unwrap();
+            Step::Enqueue { queue, messages, size, delay_ms } => {
+                let group: Vec<_> = (0..messages).map(|_| self.message(size, delay_ms)).collect();
+                for message in &group {
+                    self.model.enqueue(QUEUES[queue], message.clone(), now_ms).await.unwrap();
+                }
+                let enqueue = |message| self.queue.enqueue(QUEUES[queue], message, now_ms);
+                for enqueued in join_all(group.into_iter().map(enqueue)).await {
+                    assert_eq!(enqueued, Ok(()));
+                }
             }
             Step::Claim { queue, messages, bytes, lease_ms } => {
                 let wanted = Wanted { messages, bytes, lease_ms };

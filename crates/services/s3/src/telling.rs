@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http::{HeaderMap, Method, Response};
 use lambent_domain::{AccountId, Region, Scope};
+use lambent_kit::crash;
 use lambent_kit::sigv4::uri_encode;
 use lambent_ports::aws_client::{Principal, ServiceRequest};
 use lambent_ports::object_store::{Bucket, DueNotice, Notice};
@@ -136,7 +137,9 @@ impl S3 {
 
     async fn deliver(&self, due: DueNotice) {
         let now_ms = self.clock.now_ms();
+        crash::edge("s3", "taken");
         let end = self.send(&due.notice).await;
+        crash::edge("s3", "told");
         let done = match end {
             End::Told => self.store.settle_notice(due.id).await,
             End::Later(why) if now_ms < due.stored_ms + MAX_AGE_MS => {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lambent_kit::crash;
 use lambent_ports::topic_store::{
     Again, Confirmation, Delivery, Lane, SubscriptionRecord, TopicRecord, TopicStoreError,
 };
@@ -71,6 +72,7 @@ impl Sns {
                 backlog.pause(&lane, now_ms + 1_000);
             }
             for delivery in found {
+                crash::edge("sns", "taken");
                 backlog.began(&lane, delivery.id);
                 let running_one =
                     Running { sns: Arc::clone(self), lane: lane.clone(), delivery: delivery.id };
@@ -116,41 +118,30 @@ impl Sns {
         let _ = tokio::time::timeout(Duration::from_millis(wait_ms), changed).await;
     }
 
-    /// Tries a delivery once, and writes down what came of it.
-    async fn attempt(&self, lane: &Lane, delivery: &Delivery) -> Result<(), TopicStoreError> {
-        let topic = self.store().topic_by_id(lane.topic);
-        let subscription = self.store().subscription(lane.topic, &lane.subscription);
-        let (Some(topic), Some(subscription)) = (topic, subscription) else {
-            return self.store().settle(delivery.id, self.now_ms()).await;
-        };
+    /// Tries a delivery once; how it goes on, if it is not done with.
+    async fn attempt(&self, lane: &Lane, delivery: &Delivery) -> Option<Again> {
+        let topic = self.store().topic_by_id(lane.topic)?;
+        let subscription = self.store().subscription(lane.topic, &lane.subscription)?;
         let message = match Message::read(&delivery.content) {
             Ok(message) => message,
             Err(error) => {
                 tracing::error!(%error, uuid = delivery.uuid, "a notification can't be read and is dropped");
-                return self.store().settle(delivery.id, self.now_ms()).await;
+                return None;
             }
         };
         let outcome = self.send(&topic, &subscription, delivery, &message).await;
-        let (reason, hopeless) = match outcome {
-            Outcome::Delivered => return self.store().settle(delivery.id, self.now_ms()).await,
-            Outcome::Failed { reason, hopeless } => (reason, hopeless),
-        };
-        match self.next(&topic, &subscription, delivery, hopeless) {
-            Some(again) => {
-                tracing::debug!(
-                    reason,
-                    uuid = delivery.uuid,
-                    attempts = again.attempts,
-                    "a notification is tried again"
-                );
-                self.store().again(delivery.id, again).await
+        let Outcome::Failed { reason, hopeless } = outcome else { return None };
+        let next = self.next(&topic, &subscription, delivery, hopeless);
+        match &next {
+            Some(Again { attempts, .. }) => {
+                tracing::debug!(reason, uuid = delivery.uuid, attempts, "a notification is tried again");
             }
             None => {
                 let endpoint = &subscription.endpoint;
                 tracing::warn!(reason, endpoint, uuid = delivery.uuid, "a notification was not delivered");
-                self.store().settle(delivery.id, self.now_ms()).await
             }
         }
+        next
     }
 
     /// Whether and when it is tried again, or goes to the dead-letter queue.
@@ -188,9 +179,15 @@ struct Running {
 
 impl Running {
     async fn run(self, delivery: Delivery) {
-        if let Err(error) = self.sns.attempt(&self.lane, &delivery).await {
-            tracing::error!(%error, uuid = delivery.uuid, "what came of a notification could not be written down");
-            // So that a store in trouble is not asked without a pause.
+        let again = self.sns.attempt(&self.lane, &delivery).await;
+        crash::edge("sns", "sent");
+        let store = self.sns.store();
+        // As often as it takes: what has been sent must not be sent anew because the disk is full.
+        while let Err(error) = match again {
+            Some(again) => store.again(delivery.id, again).await,
+            None => store.settle(delivery.id, self.sns.now_ms()).await,
+        } {
+            tracing::error!(%error, uuid = delivery.uuid, "what came of a notification could not be written down; trying again");
             tokio::time::sleep(Duration::from_millis(AFTER_TROUBLE_MS)).await;
         }
     }
