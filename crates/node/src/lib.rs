@@ -5,6 +5,7 @@ mod code_links;
 mod companions;
 mod coverage;
 mod delivering;
+mod elsewhere;
 mod invoke_bridge;
 mod measuring;
 mod metrics_page;

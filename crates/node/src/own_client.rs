@@ -55,6 +55,11 @@ impl OwnClient {
         (Arc::new(client), OwnInvokes(arriving))
     }
 
+    /// Signing names of services that are elsewhere.
+    pub(crate) fn elsewhere(&self) -> impl Iterator<Item = &'static str> {
+        self.remotes.iter().map(|(name, _)| *name)
+    }
+
     /// From now on requests find these.
     pub(crate) fn connect(&self, services: Vec<Arc<dyn ApiService>>) {
         let _ = self.services.set(services);

@@ -55,6 +55,7 @@ use crate::cli::options::ServeOptions;
 use crate::cli::signing;
 use crate::code_links::CodeLinks;
 use crate::delivering;
+use crate::elsewhere;
 use crate::invoke_bridge::bridge;
 use crate::measuring;
 use crate::metrics_page::MetricsPage;
@@ -253,6 +254,7 @@ async fn start(
         Arc::new(own),
     ];
     services.extend(scheduling::start(opened, &client, &stop).await?);
+    services.extend(elsewhere::services(&client));
     client.connect(services.clone());
     let log = LogPipeline::start(logs as Arc<dyn LogSink>, Arc::clone(&opened.clock), Arc::clone(&metrics))?;
     let (invoke, arrivals) = bridge();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use lambent_api_kit::absent;
 use lambent_domain::{Fault, RequestId, Scope};
 use lambent_http_front::{Front, FrontParts};
 use lambent_invoke::{Invoker, Shard, ShardParts};
@@ -83,6 +84,7 @@ async fn run(setup: ShardSetup) {
         streaming: setup.streaming,
         control: setup.control,
         lambda_fault: setup.lambda_fault,
+        not_here: absent::not_here,
         tls: Some(setup.tls),
         function_name_pattern: setup.function_name_pattern,
         default_scope: setup.default_scope,

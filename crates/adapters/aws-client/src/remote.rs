@@ -75,6 +75,9 @@ impl RemoteClient {
         let payload_hash = sigv4::sha256_hex(&asked.body);
         headers.insert(HeaderName::from_static("x-amz-content-sha256"), text(&payload_hash)?);
         if let Some(credentials) = &self.remote.credentials {
+            // Of whoever has signed before, if anybody.
+            headers.remove("x-amz-security-token");
+            headers.remove(AUTHORIZATION);
             let (path, query) = target.split_once('?').unwrap_or((&target, ""));
             let style = if asked.service == "s3" { PathStyle::AsIs } else { PathStyle::Normalised };
             let pairs =

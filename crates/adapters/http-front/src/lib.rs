@@ -3,6 +3,7 @@
 //! Invokes stay on this thread, from the client's socket to the runtime's. Everything else goes to the control
 //! runtime's threads, so that nothing there ever holds an invoke up.
 
+mod aws_host;
 mod body;
 mod door;
 mod invoke;
@@ -35,6 +36,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::aws_host::AwsHost;
+
 pub use route::Identity;
 
 /// How long a client may take to send a request's head.
@@ -56,6 +59,8 @@ pub struct FrontParts {
     pub control: tokio::runtime::Handle,
     /// Lambda's faults on the wire: the one place that knows them.
     pub lambda_fault: fn(&Fault, &RequestId) -> Response<Bytes>,
+    /// The answer in the name of a service that nobody here is.
+    pub not_here: fn(&str, &Parts, &RequestId) -> Response<Bytes>,
     /// TLS for functions that use AWS's own names.
     pub tls: Option<TlsAcceptor>,
     /// The pattern that the model has for a function's name where it is read (`NamespacedFunctionName`).
@@ -159,7 +164,8 @@ impl Front {
 
     async fn answer(&self, request: Request<Incoming>, ends: &Ends) -> Response<Answer> {
         let (head, body) = request.into_parts();
-        let mut identity = route::identify(&head, &self.parts.default_scope);
+        let scope = AwsHost::scope(route::host(&head), &self.parts.default_scope);
+        let mut identity = route::identify(&head, &scope);
         if let Some(resident) = ends.resident.as_deref() {
             identity.is_of(resident);
         }
@@ -216,7 +222,11 @@ impl Front {
             return invoke::answer(self, head, body, identity, request_id).await;
         }
         let Some(service) = self.service(&head, &identity) else {
-            return (self.parts.lambda_fault)(&Fault::UnknownOperation, &request_id);
+            let _ = self.bodies.read(&head, body, 0).await;
+            return match route::service_name(&head, &identity) {
+                Some(name) => (self.parts.not_here)(name, &head, &request_id),
+                None => (self.parts.lambda_fault)(&Fault::UnknownOperation, &request_id),
+            };
         };
         let limit = body::limit(&head, service.signing_name());
         let body = match self.bodies.read(&head, body, limit.bytes).await {

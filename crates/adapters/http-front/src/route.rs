@@ -6,6 +6,8 @@ use lambent_ports::api::Caller;
 use lambent_ports::aws_client::Principal;
 use lambent_ports::service_door::Resident;
 
+use crate::aws_host::AwsHost;
+
 /// Path prefix of everything that is Lambent's own. No AWS path begins like this: a bucket's name can't start with an
 /// underscore.
 const OWN_PREFIX: &str = "/_lambent/";
@@ -101,6 +103,9 @@ pub fn service_name<'a>(head: &'a Parts, identity: &'a Identity) -> Option<&'a s
     }
     if let Some(service) = &identity.service {
         return Some(service);
+    }
+    if let Some(found) = host(head).and_then(AwsHost::parse) {
+        return Some(found.service);
     }
     if let Some(target) = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
         return match target.split('.').next() {
@@ -310,6 +315,8 @@ mod tests {
         let host = |name| service("GET", "/2015-03-31/functions/", &[("host", name)]);
         assert_eq!(host("photos.s3.us-east-1.amazonaws.com").as_deref(), Some("s3"));
         assert_eq!(host("photos.localhost:4566").as_deref(), Some("s3"));
+        assert_eq!(host("eu-west-1.queue.amazonaws.com").as_deref(), Some("sqs"));
+        assert_eq!(host("dynamodb.us-east-1.amazonaws.com").as_deref(), Some("dynamodb"));
         assert_eq!(host("a.b.s3-eu-west-1.amazonaws.com").as_deref(), Some("s3"));
         assert_eq!(host("lambda.localhost").as_deref(), Some("lambda"));
         assert_eq!(host("127.0.0.1:4566").as_deref(), Some("lambda"));

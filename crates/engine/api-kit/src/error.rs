@@ -42,8 +42,8 @@ pub fn aws_query(namespace: &str, code: &str, status: u16, message: &str) -> Res
     with_body(status, "text/xml", query::error(namespace, status < 500, code, message))
 }
 
-fn with_body(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
+pub(crate) fn with_body(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     response

@@ -10,15 +10,18 @@ use crate::cli::options::{Secret, credentials};
 
 /// Those that this server sends requests to by itself.
 const NAMES: &[&str] = &["sqs", "sns", "events", "s3"];
+/// The others that are here; nobody would ask them elsewhere.
+const HERE: &[&str] = &["lambda", "logs", "monitoring", "scheduler", "sts", "iam"];
 
 /// Where they are, and as whom they are asked.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Services {
     /// Services elsewhere that dead letters, records and mappings use instead of this server's own, such as
-    /// sqs=http://127.0.0.1:4567,sns=https://sns.eu-west-1.amazonaws.com
+    /// sqs=http://127.0.0.1:4567,sns=https://sns.eu-west-1.amazonaws.com; and those that this server does not have,
+    /// which clients' and functions' requests are sent on to, such as dynamodb=http://127.0.0.1:8000
     #[arg(long, env = "LAMBENT_SERVICE_ENDPOINTS", value_name = "NAME=URL,…")]
     pub service_endpoints: Option<String>,
-    /// Access key for them; without one requests are not signed
+    /// Access key that they are signed with; without one they are not signed, and what is sent on is as its sender signed it
     #[arg(long, env = "LAMBENT_SERVICE_ACCESS_KEY_ID", value_name = "ID")]
     pub service_access_key_id: Option<String>,
     /// Its secret; only from the environment or the config file
@@ -54,9 +57,11 @@ impl Services {
                 )
             };
             let (name, url) = pair.split_once('=').with_context(wrong)?;
-            let known = NAMES.iter().find(|known| **known == name.trim());
-            let name = *known.with_context(|| {
-                format!("--service-endpoints: {name}: the names are {}", NAMES.join(", "))
+            let name = signing_name(name.trim()).with_context(|| {
+                format!(
+                    "--service-endpoints: {name}: the names are {}, and those that services which are not here sign with",
+                    NAMES.join(", ")
+                )
             })?;
             let endpoint = Endpoint::parse(url).map_err(anyhow::Error::msg).with_context(wrong)?;
             if remotes.iter().any(|(other, _)| *other == name) {
@@ -67,6 +72,20 @@ impl Services {
         }
         Ok(remotes)
     }
+}
+
+fn signing_name(name: &str) -> Option<&'static str> {
+    if let Some(known) = NAMES.iter().find(|known| **known == name) {
+        return Some(known);
+    }
+    let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    // A handful, for as long as the process lives.
+    (is_name && !name.is_empty() && !HERE.contains(&name)).then(|| &*name.to_owned().leak())
+}
+
+/// Whether requests to it are sent on, instead of being answered here.
+pub(crate) fn is_sent_on(name: &str) -> bool {
+    !NAMES.contains(&name)
 }
 
 #[cfg(test)]
@@ -82,11 +101,21 @@ mod tests {
         let remotes = services("sqs=http://127.0.0.1:1, sns=https://sns.example").remotes().unwrap();
         let seen: Vec<_> = remotes.iter().map(|(name, remote)| (*name, remote.endpoint.port)).collect();
         assert_eq!(seen, [("sqs", 1), ("sns", 443)]);
+        let remotes = services("dynamodb=http://127.0.0.1:8000").remotes().unwrap();
+        assert!(remotes[0].0 == "dynamodb" && is_sent_on("dynamodb") && !is_sent_on("sqs"));
     }
 
     #[test]
     fn what_would_be_without_effect_is_refused() {
-        for text in ["", "sqs", "sqs=nowhere", "lambda=http://x", "sqs=http://x,sqs=http://y"] {
+        for text in [
+            "",
+            "sqs",
+            "sqs=nowhere",
+            "lambda=http://x",
+            "=http://x",
+            "Dynamo DB=http://x",
+            "sqs=http://x,sqs=http://y",
+        ] {
             assert!(services(text).remotes().is_err(), "{text}");
         }
         let bundle = Services { service_ca_bundle: Some("x.pem".into()), ..Services::default() };
