@@ -246,6 +246,11 @@ class Crashing:
         #: Whether the server may say that it could not.
         self.may_fail = False
 
+    def prepare(self):
+        """A life in which everything is made that is asked for later."""
+        prepare(self.server.start())
+        assert self.server.stop() == 0
+
     def live(self, edge=None):
         """Starts the server; None when it died before it listened."""
         self.lives += 1
@@ -360,11 +365,10 @@ def left(directory):
 def crash(directory, edges, random_deaths, pick):
     """Every edge once, random moments between them, and quiet twice. The ledger."""
     crashing = Crashing(directory, pick)
-    prepare(crashing.server.start())
-    assert crashing.server.stop() == 0
     deaths = [lambda edge=edge: crashing.die_at(edge) for edge in edges] + [crashing.die_sometime] * random_deaths
     pick.shuffle(deaths)
     try:
+        crashing.prepare()
         for number, die in enumerate(deaths, 1):
             die()
             if number == len(deaths) // 2:

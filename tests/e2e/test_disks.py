@@ -52,10 +52,11 @@ def disk(workplace, faulty_disk):
     (directory / "data").mkdir()
     crashing, faults = crash.Crashing(directory / "data", random.Random()), Faults(directory, faulty_disk)
     crashing.env, crashing.ledger.repeats = faults.env, True
-    crash.prepare(crashing.server.start())
-    assert crashing.server.stop() == 0
-    yield crashing, faults
-    crashing.server.stop(signal.SIGKILL)
+    try:
+        crashing.prepare()
+        yield crashing, faults
+    finally:
+        crashing.server.stop(signal.SIGKILL)
 
 
 def ask(crashing, life, kind, caller=None):
@@ -206,8 +207,8 @@ def test_a_full_disk_is_an_error_and_everything_works_when_there_is_room_again(w
     directory.mkdir()
     crashing = crash.Crashing(directory, random.Random())
     server = crashing.server = OnSmallDisk(directory, 48)
-    crash.prepare(server.start())
     try:
+        crash.prepare(server.start())
         life = crash.Life(server.url, 1)
         crashing.lives = 1
         filler = server.seen / "filler"
