@@ -65,6 +65,7 @@ bench: tools ## Times of invokes and starts, beside the floors
 	$(PYTHON) benches/queues.py target/release/lambent
 	$(PYTHON) benches/objects.py target/release/lambent
 	$(PYTHON) benches/rules.py target/release/lambent
+	$(CARGO) run --quiet --release --package lambent-auth --example verification
 	$(CARGO) run --quiet --release --package lambent-iam-policy --example evaluation
 
 soak: $(VENV)/installed ## Everything at once for SOAK_SECONDS, then SOAK_COLD_STARTS; nothing may leak

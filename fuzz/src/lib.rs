@@ -16,6 +16,7 @@ pub mod requests;
 pub mod router;
 pub mod runtime_api;
 pub mod schedule_expression;
+pub mod signatures;
 
 /// A target: its name, which is that of its corpus, and what it does with bytes.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "router", run: router::run, mutations: 6_000 },
     Target { name: "runtime_api", run: runtime_api::run, mutations: 6_000 },
     Target { name: "schedule_expression", run: schedule_expression::run, mutations: 3_000 },
+    Target { name: "signatures", run: signatures::run, mutations: 6_000 },
 ];
 
 /// Runs the target of that name.

@@ -30,7 +30,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// A head as an HTTP server would hand it on; `None` when it would not.
-fn head(data: &[u8]) -> Option<Parts> {
+pub(crate) fn head(data: &[u8]) -> Option<Parts> {
     let mut lines = data.split(|byte| *byte == b'\n');
     let first = std::str::from_utf8(lines.next()?).ok()?;
     let (method, uri) = first.split_once(' ')?;

@@ -41,6 +41,12 @@ impl Policy {
         }
     }
 
+    /// The document without its id: what it allows and forbids.
+    pub fn text(&self) -> String {
+        let statements: Vec<&str> = self.statements.iter().map(|statement| statement.json.as_str()).collect();
+        format!(r#"{{"Version":"{}","Statement":[{}]}}"#, self.version, statements.join(","))
+    }
+
     /// Whether a statement has this id.
     pub fn has(&self, sid: &str) -> bool {
         self.statements.iter().any(|statement| statement.sid.as_deref() == Some(sid))

@@ -1,6 +1,10 @@
 //! Signature Version 4, as pure functions of what goes over the wire: the same canonical form serves who signs a request
 //! and who verifies one. Method, path, query and headers come in; time and keys are arguments.
 
+pub mod chunks;
+pub mod claim;
+pub mod version2;
+
 use std::fmt::{self, Write as _};
 
 use percent_encoding::percent_decode_str;

@@ -18,7 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MAX_TOLD_BYTES: usize = 512;
 
 /// Dead letters and records, sent with the role that the function has.
-pub(crate) struct Companions(pub(crate) Arc<dyn AwsClient>);
+pub(crate) struct Companions {
+    pub(crate) client: Arc<dyn AwsClient>,
+    /// Permissions are checked.
+    pub(crate) checked: bool,
+}
 
 #[async_trait]
 impl SendOutbound for Companions {
@@ -26,7 +30,7 @@ impl SendOutbound for Companions {
         let arn = outbound.content.arn().to_owned();
         let request =
             request(outbound).ok_or_else(|| NotSent::never(format!("{arn} names nothing to send to")))?;
-        let answer = tokio::time::timeout(PATIENCE, self.0.call(request)).await;
+        let answer = tokio::time::timeout(PATIENCE, self.client.call(request)).await;
         let answer = answer.map_err(|_| NotSent::for_now(format!("{arn} did not answer in time")))?;
         let answer = answer.map_err(|error| NotSent::for_now(error.to_string()))?;
         let failed_entry = has_failed_entries(answer.body());
@@ -37,6 +41,20 @@ impl SendOutbound for Companions {
         let told = String::from_utf8_lossy(told);
         let for_now = is_for_now(answer.status(), &told);
         Err(NotSent { reason: format!("{arn}: {}: {told}", answer.status()), for_now })
+    }
+
+    /// As if it invoked, as far as a function would run.
+    async fn may_invoke(&self, role: &str, function_arn: &str) -> Result<(), NotSent> {
+        let scope = parts(function_arn).and_then(|(scope, _)| scope).filter(|_| self.checked);
+        let Some(scope) = scope else { return Ok(()) };
+        let principal = Principal::Role(role.to_owned());
+        let request = ServiceRequest::invoke(function_arn, "DryRun", scope, principal, "{}");
+        let answer = self.client.call(request).await;
+        let answer = answer.map_err(|error| NotSent::for_now(error.to_string()))?;
+        if answer.status() == StatusCode::FORBIDDEN {
+            return Err(NotSent::never(String::from_utf8_lossy(answer.body())));
+        }
+        Ok(())
     }
 }
 

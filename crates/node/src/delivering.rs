@@ -10,7 +10,7 @@ use lambent_ports::queue::Queue;
 use lambent_ports::store::Store;
 use tokio::sync::watch;
 
-use crate::cli::options::ServeOptions;
+use crate::cli::options::{Auth, ServeOptions};
 use crate::companions::Companions;
 use crate::server::Opened;
 
@@ -32,7 +32,7 @@ pub(crate) fn start(
         queue: Arc::clone(&opened.queue) as Arc<dyn Queue>,
         store: Arc::clone(&opened.store) as Arc<dyn Store>,
         invoke,
-        outbound: Arc::new(Companions(client)),
+        outbound: Arc::new(Companions { client, checked: options.auth == Auth::Enforce }),
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
         metrics,

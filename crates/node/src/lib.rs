@@ -1,5 +1,6 @@
 //! The only crate that knows every adapter and service: it wires them together, and is the command line.
 
+mod authority;
 pub mod cli;
 mod code_links;
 mod companions;

@@ -12,8 +12,9 @@ use lambent_domain::{RequestId, Scope};
 use lambent_http_front::Front;
 use lambent_http_front::route::function_label;
 use lambent_kit::random::Random;
+use lambent_ports::access::{Authority, Circumstances, Gate, Proven};
 use lambent_ports::api::{ApiRequest, ApiService, Caller};
-use lambent_ports::aws_client::{AwsClient, ServiceRequest, Unreachable};
+use lambent_ports::aws_client::{AwsClient, Principal, ServiceRequest, Unreachable};
 use lambent_ports::presence::present;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -41,6 +42,8 @@ pub(crate) struct OwnClient {
     invokes: mpsc::Sender<Crossing>,
     base_url: String,
     random: Arc<dyn Random>,
+    /// Decides what services may do with one another, where that is checked.
+    gate: Option<Arc<dyn Gate>>,
 }
 
 impl OwnClient {
@@ -49,9 +52,10 @@ impl OwnClient {
         base_url: String,
         remotes: Vec<(&'static str, RemoteClient)>,
         random: Arc<dyn Random>,
+        gate: Option<Arc<dyn Gate>>,
     ) -> (Arc<Self>, OwnInvokes) {
         let (invokes, arriving) = mpsc::channel(MAX_CROSSING);
-        let client = OwnClient { services: OnceLock::new(), remotes, invokes, base_url, random };
+        let client = OwnClient { services: OnceLock::new(), remotes, invokes, base_url, random, gate };
         (Arc::new(client), OwnInvokes(arriving))
     }
 
@@ -78,6 +82,19 @@ impl OwnClient {
         answered.await.map_err(|_| stopping())
     }
 
+    /// Whoever asks on this authority.
+    fn authority(&self, principal: &Principal, scope: &Scope) -> Option<Authority> {
+        let gate = self.gate.as_ref()?;
+        if let Principal::Asker(authority) = principal {
+            return Some(Authority { chunks: None, ..Authority::clone(authority) });
+        }
+        let who = gate.within(principal, &scope.account);
+        let proven = Proven { who, signed: None, chunks: None };
+        let region = scope.region.to_string();
+        let circumstances = Circumstances { secure: true, region, ..Circumstances::default() };
+        Some(Authority::new(Arc::clone(gate), proven, circumstances))
+    }
+
     fn service(&self, name: &str) -> Result<Arc<dyn ApiService>, Unreachable> {
         let services = self.services.get().map(Vec::as_slice).unwrap_or_default();
         let found = services.iter().find(|service| service.signing_name() == name);
@@ -98,7 +115,8 @@ impl AwsClient for OwnClient {
         }
         let request = request.map_err(|error| Unreachable(format!("no valid request: {error}")))?;
         let account = scope.account.clone();
-        let caller = Caller { account, access_key_id: None, principal: Some(principal) };
+        let authority = self.authority(&principal, &scope);
+        let caller = Caller { account, access_key_id: None, principal: Some(principal), authority };
         if is_invoke(service, &request) {
             return self.invoke(request, scope, caller).await;
         }

@@ -31,7 +31,10 @@ impl OwnCode {
         let request = ServiceRequest {
             service: "s3",
             scope: Scope { account: self.account.clone(), region: region.clone() },
-            principal: Principal::Service { name: "lambda.amazonaws.com", source_arn: String::new() },
+            principal: match &object.asker {
+                Some(asker) => Principal::Asker(Box::new(asker.clone())),
+                None => Principal::Service { name: "lambda.amazonaws.com", source_arn: String::new() },
+            },
             method,
             target: format!("/{bucket}/{key}{}", version.unwrap_or_default()),
             headers: HeaderMap::new(),

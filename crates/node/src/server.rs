@@ -24,6 +24,7 @@ use lambent_logs_sqlite::{LogsOptions, LogsSqlite};
 use lambent_mappings::{MappingMetrics, Mappings};
 use lambent_metrics_sqlite::MetricsSqlite;
 use lambent_outbox_sqlite::OutboxSqlite;
+use lambent_ports::access::Sessions;
 use lambent_ports::api::{ApiService, Collected, StreamService};
 use lambent_ports::aws_client::AwsClient;
 use lambent_ports::code::CodeStore;
@@ -47,10 +48,11 @@ use lambent_sns_sqlite::SnsSqlite;
 use lambent_sqs::{Sqs, SqsService};
 use lambent_sqs_sqlite::SqsSqlite;
 use lambent_store_sqlite::{DataDirLock, SqliteStore};
-use lambent_sts::{Sts, StsService};
+use lambent_sts::StsService;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::authority::{self, Authorities};
 use crate::cli::options::ServeOptions;
 use crate::cli::signing;
 use crate::code_links::CodeLinks;
@@ -99,7 +101,7 @@ pub(crate) struct Opened {
     runtimes: Arc<Catalog>,
     code_source: Arc<dyn CodeSource>,
     tls: TlsAcceptor,
-    scope: Scope,
+    pub(crate) scope: Scope,
     _lock: DataDirLock,
 }
 
@@ -208,12 +210,14 @@ fn make_private(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-fn iam(opened: &Opened) -> Arc<Iam> {
-    Iam::new(IamParts {
+fn identities(options: &ServeOptions, opened: &Opened) -> anyhow::Result<(Arc<Iam>, Authorities)> {
+    let iam = Iam::new(IamParts {
         store: Arc::clone(&opened.identities) as _,
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
-    })
+    });
+    let authorities = authority::open(options, opened, Arc::clone(&iam) as _)?;
+    Ok((iam, authorities))
 }
 
 async fn start(
@@ -223,18 +227,17 @@ async fn start(
     url: &str,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Running> {
-    let table = Arc::new(FunctionTable::default());
-    opened.store.subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>).await?;
+    let table = functions(opened).await?;
     let metrics = Arc::new(InvokeMetrics::default());
     let delivery_metrics = Arc::new(DeliveryMetrics::default());
     let board = Arc::new(ProvisionedBoard::default());
+    let (iam, Authorities { gate, sessions, sts }) = identities(options, opened)?;
     let (client, own_invokes) =
-        OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random));
+        OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random), gate.clone());
     let mapping_metrics = Arc::new(MappingMetrics::default());
     let mappings = polling::build(opened, Arc::clone(&client) as _, Arc::clone(&mapping_metrics)).await?;
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
-    let control = control(options, opened, &client, &links, &board, &mappings)?;
-    control.resume().await;
+    let control = control(options, opened, &client, &links, &board, &mappings).await?;
     let collector = Arc::new(Collector::default());
     let meter = Arc::clone(&collector) as Arc<dyn Meter>;
     let sqs = queues(opened, Arc::clone(&meter), stop.clone());
@@ -249,8 +252,8 @@ async fn start(
         Arc::new(Collected(Arc::clone(&s3))),
         Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
         Arc::new(SqsService(sqs)),
-        Arc::new(StsService(Arc::new(Sts))),
-        Arc::new(IamService(iam(opened))),
+        Arc::new(StsService(Arc::new(sts))),
+        Arc::new(IamService(iam)),
         Arc::new(own),
     ];
     services.extend(scheduling::start(opened, &client, &stop).await?);
@@ -273,19 +276,27 @@ async fn start(
         arrivals,
         own_invokes,
         events,
-        make_parts: shard_parts(options, opened, table, board, metrics, meter, Arc::clone(&log)),
+        make_parts: shard_parts(options, opened, table, (board, sessions), metrics, meter, Arc::clone(&log)),
         services,
         streaming: vec![s3],
         control: tokio::runtime::Handle::current(),
         lambda_fault: lambda_fault::to_response,
         tls: opened.tls.clone(),
         function_name_pattern: lambent_wire::lambda::shapes::RE_NAMESPACED_FUNCTION_NAME.text(),
+        gate,
         default_scope: opened.scope.clone(),
         stop,
         ended: vec![delivered, polled],
         grace: Duration::from_secs(options.grace_s),
     })?;
     Ok(Running { shard, log, cloudwatch })
+}
+
+/// What can be invoked, from now on.
+async fn functions(opened: &Opened) -> anyhow::Result<Arc<FunctionTable>> {
+    let table = Arc::new(FunctionTable::default());
+    opened.store.subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>).await?;
+    Ok(table)
 }
 
 fn logs(opened: &Opened, meter: &Arc<dyn Meter>) -> Arc<Logs> {
@@ -310,7 +321,7 @@ fn own_service(opened: &Opened, links: Arc<CodeLinks>, figures: Figures<'_>) -> 
     OwnService { code, links, metrics, clock: Arc::clone(&opened.clock) }
 }
 
-fn control(
+async fn control(
     options: &ServeOptions,
     opened: &Opened,
     client: &Arc<OwnClient>,
@@ -318,7 +329,7 @@ fn control(
     board: &Arc<ProvisionedBoard>,
     mappings: &Arc<Mappings>,
 ) -> anyhow::Result<Arc<Control>> {
-    Ok(Control::new(ControlParts {
+    let control = Control::new(ControlParts {
         store: Arc::clone(&opened.store) as Arc<dyn Store>,
         code: Arc::clone(&opened.code) as Arc<dyn CodeStore>,
         s3: code_source(options, opened, client),
@@ -332,14 +343,16 @@ fn control(
         clock: Arc::clone(&opened.clock),
         random: Arc::clone(&opened.random),
         account_concurrency: options.account_concurrency,
-    }))
+    });
+    control.resume().await;
+    Ok(control)
 }
 
 fn shard_parts(
     options: &ServeOptions,
     opened: &Opened,
     table: Arc<FunctionTable>,
-    board: Arc<ProvisionedBoard>,
+    (board, sessions): (Arc<ProvisionedBoard>, Option<Arc<dyn Sessions>>),
     metrics: Arc<InvokeMetrics>,
     meter: Arc<dyn Meter>,
     log: Arc<LogPipeline>,
@@ -378,6 +391,7 @@ fn shard_parts(
         metrics,
         meter,
         board,
+        sessions,
         options: settings,
     })
 }

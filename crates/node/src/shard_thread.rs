@@ -12,6 +12,7 @@ use lambent_api_kit::absent;
 use lambent_domain::{Fault, RequestId, Scope};
 use lambent_http_front::{Front, FrontParts};
 use lambent_invoke::{Invoker, Shard, ShardParts};
+use lambent_ports::access::Gate;
 use lambent_ports::api::{ApiService, StreamService};
 use lambent_ports::invoke::{Events, Invoke};
 use lambent_ports::service_door::{DoorListeners, OpenDoor, Resident, ServiceDoor};
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::authority;
 use crate::invoke_bridge::InvokeArrivals;
 use crate::own_client::OwnInvokes;
 
@@ -52,6 +54,7 @@ pub(crate) struct ShardSetup {
     pub(crate) lambda_fault: fn(&Fault, &RequestId) -> Response<Bytes>,
     pub(crate) tls: TlsAcceptor,
     pub(crate) function_name_pattern: &'static str,
+    pub(crate) gate: Option<Arc<dyn Gate>>,
     pub(crate) default_scope: Scope,
     pub(crate) stop: watch::Receiver<bool>,
     /// Each true when, after a stop, somebody else who invokes functions has no more running.
@@ -87,6 +90,8 @@ async fn run(setup: ShardSetup) {
         not_here: absent::not_here,
         tls: Some(setup.tls),
         function_name_pattern: setup.function_name_pattern,
+        gate: setup.gate,
+        refuse: authority::refuse,
         default_scope: setup.default_scope,
         clock,
         random,

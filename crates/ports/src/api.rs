@@ -12,6 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use lambent_domain::{AccountId, RequestId, Scope};
 
+use crate::access::Authority;
 use crate::aws_client::Principal;
 use crate::presence::Gone;
 
@@ -48,6 +49,8 @@ pub struct Caller {
     pub access_key_id: Option<String>,
     /// A service of this server that asks, instead of a client with a key.
     pub principal: Option<Principal>,
+    /// What was proven of them, where signatures and permissions are checked.
+    pub authority: Option<Authority>,
 }
 
 /// One AWS service.

@@ -7,6 +7,8 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
 use lambent_domain::Scope;
 
+use crate::access::Authority;
+
 /// On whose authority a request is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
@@ -19,6 +21,8 @@ pub enum Principal {
     },
     /// A service with the credentials of a role: Lambda that sends a function's dead letter.
     Role(String),
+    /// Whoever asked the service: Lambda that reads a function's package.
+    Asker(Box<Authority>),
 }
 
 /// A request to a service.

@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_domain::Region;
 
+use crate::access::Authority;
+
 /// A package in S3, as CreateFunction, UpdateFunctionCode and PublishLayerVersion name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3Object {
@@ -15,6 +17,8 @@ pub struct S3Object {
     pub key: String,
     /// `S3ObjectVersion`; without it the current one.
     pub version: Option<String>,
+    /// Who wants it, where that is checked.
+    pub asker: Option<Authority>,
 }
 
 /// Why an object was not fetched. `control` gives each AWS's text.

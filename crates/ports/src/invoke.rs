@@ -1,5 +1,7 @@
 //! Running a function, as callers see it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_domain::{Fault, FunctionKey, Qualifier, RequestId, RevisionId};
@@ -48,6 +50,9 @@ pub trait Invoke {
 
     /// `InvocationType=DryRun`: every check and no run.
     fn dry_run(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<(), Fault>;
+
+    /// The resource policy of the function, or of its version or alias: the text.
+    fn policy(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Option<Arc<str>>;
 }
 
 /// The invoke path for whoever is on another thread.

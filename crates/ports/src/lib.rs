@@ -2,6 +2,7 @@
 //! crate. A trait comes with its conformance suite (`suites`, behind the feature of that name), which every
 //! implementation runs in its own tests.
 
+pub mod access;
 pub mod api;
 pub mod aws_client;
 pub mod blob;

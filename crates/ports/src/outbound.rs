@@ -106,4 +106,7 @@ impl NotSent {
 pub trait SendOutbound: Send + Sync {
     /// It has been taken on by the other service when this returns.
     async fn send(&self, outbound: Outbound) -> Result<(), NotSent>;
+
+    /// Whether a role may invoke a function, with its qualifier in the ARN. Nothing is sent: whoever asks sees to that.
+    async fn may_invoke(&self, role: &str, function_arn: &str) -> Result<(), NotSent>;
 }

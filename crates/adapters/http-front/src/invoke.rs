@@ -11,6 +11,9 @@ use lambent_domain::limits::MAX_CLIENT_CONTEXT_BYTES;
 use lambent_domain::{Fault, FunctionKey, FunctionName, FunctionRef, Qualifier, RequestId};
 use lambent_ports::invoke::{Event, Invocation, InvokeReply};
 
+use lambent_ports::access::{Need, Refusal};
+
+use crate::admission::Admission;
 use crate::body::{Limit, ReadError};
 use crate::route::{self, Identity};
 use crate::{Front, FrontParts};
@@ -25,12 +28,25 @@ enum Kind {
     DryRun,
 }
 
+/// Why there is no answer of a function.
+enum Failure {
+    Fault(Fault),
+    Refused(Refusal),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure::Fault(fault)
+    }
+}
+
 /// Answers an invoke, whatever happens.
 pub(crate) async fn answer(
     front: &Front,
     head: Parts,
     body: impl Body<Data = Bytes> + Unpin,
-    identity: Identity,
+    mut identity: Identity,
+    admission: Option<Admission>,
     request_id: RequestId,
 ) -> Response<Bytes> {
     // Undocumented, and used by AWS's own callers: the client may choose the id (model text).
@@ -41,13 +57,14 @@ pub(crate) async fn answer(
     };
     let result = async {
         if chosen == Some(None) {
-            return Err(Fault::InvalidRequestContent("x-amzn-RequestId must be a UUID".into()));
+            return Err(Fault::InvalidRequestContent("x-amzn-RequestId must be a UUID".into()).into());
         }
-        run(front, &head, body, &identity, request_id).await
+        run(front, &head, body, &mut identity, admission, request_id).await
     };
     match result.await {
         Ok(response) => response,
-        Err(fault) => (front.parts.lambda_fault)(&fault, &request_id),
+        Err(Failure::Fault(fault)) => (front.parts.lambda_fault)(&fault, &request_id),
+        Err(Failure::Refused(refusal)) => (front.parts.refuse)("lambda", &refusal, &head, &request_id),
     }
 }
 
@@ -55,9 +72,10 @@ async fn run(
     front: &Front,
     head: &Parts,
     body: impl Body<Data = Bytes> + Unpin,
-    identity: &Identity,
+    identity: &mut Identity,
+    admission: Option<Admission>,
     request_id: RequestId,
-) -> Result<Response<Bytes>, Fault> {
+) -> Result<Response<Bytes>, Failure> {
     let parts = &front.parts;
     let older = route::is_invoke_async(head.uri.path());
     let kind = if older { Ok(Kind::Event) } else { kind(head) };
@@ -71,9 +89,20 @@ async fn run(
         ReadError::TooLarge => Fault::RequestTooLarge(limit.message()),
         ReadError::Gone => Fault::InvalidRequestContent("The request's body did not arrive".into()),
     })?;
+    if let Some(admission) = admission {
+        admission.with_body(head, &payload, identity).await.map_err(Failure::Refused)?;
+    }
     let kind = kind?;
     let log_tail = log_tail(head)?;
     let (function, qualifier) = function(parts, head, identity)?;
+    if let Some(authority) = &identity.caller.authority {
+        let action = if older { "lambda:InvokeAsync" } else { "lambda:InvokeFunction" };
+        let arn =
+            qualifier.as_ref().map_or_else(|| function.arn(), |q| function.qualified_arn(&q.to_string()));
+        let mut need = Need::new(action, arn);
+        need.policy = parts.invoke.policy(&function, qualifier.as_ref());
+        authority.check(&need).map_err(Failure::Refused)?;
+    }
     check_json(&payload).await?;
     let trace_id = trace_id(parts, head);
     match kind {

@@ -3,6 +3,7 @@
 //! Invokes stay on this thread, from the client's socket to the runtime's. Everything else goes to the control
 //! runtime's threads, so that nothing there ever holds an invoke up.
 
+mod admission;
 mod aws_host;
 mod body;
 mod door;
@@ -27,6 +28,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use lambent_domain::{Fault, RequestId, Scope};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
+use lambent_ports::access::{Gate, Refusal};
 use lambent_ports::api::{ApiRequest, ApiService, Caller, StreamService};
 use lambent_ports::invoke::{Events, Invoke};
 use lambent_ports::presence::present;
@@ -36,8 +38,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::admission::Admission;
 use crate::aws_host::AwsHost;
 
+pub use admission::Refuse;
 pub use route::Identity;
 
 /// How long a client may take to send a request's head.
@@ -65,6 +69,10 @@ pub struct FrontParts {
     pub tls: Option<TlsAcceptor>,
     /// The pattern that the model has for a function's name where it is read (`NamespacedFunctionName`).
     pub function_name_pattern: &'static str,
+    /// Knows keys, and decides; `None` when nobody has to prove anything.
+    pub gate: Option<Arc<dyn Gate>>,
+    /// Writes refusals, each as its service does.
+    pub refuse: Refuse,
     /// Account and region for requests that don't say.
     pub default_scope: Scope,
     /// For trace ids.
@@ -159,23 +167,44 @@ impl Front {
         let (head, body) = request.into_parts();
         let request_id = RequestId::from_random(self.parts.random.bytes16());
         let identity = Identity { scope, caller, service: None };
-        invoke::answer(self, head, Full::new(body), identity, request_id).await
+        invoke::answer(self, head, Full::new(body), identity, None, request_id).await
     }
 
     async fn answer(&self, request: Request<Incoming>, ends: &Ends) -> Response<Answer> {
         let (head, body) = request.into_parts();
         let scope = AwsHost::scope(route::host(&head), &self.parts.default_scope);
         let mut identity = route::identify(&head, &scope);
-        if let Some(resident) = ends.resident.as_deref() {
+        let admission = match Admission::begin(self, &head, &identity, ends) {
+            Ok(admission) => admission,
+            Err(refusal) => {
+                let refused = self.refused(&refusal, &head, &identity);
+                return refused.map(|body| Either::Left(Full::new(body)));
+            }
+        };
+        if let Some(resident) = ends.resident.as_deref().filter(|_| admission.is_none()) {
             identity.is_of(resident);
         }
         match self.streaming(&head, &identity) {
-            Some(service) => self.stream(service, head, body, identity, ends).await.map(Either::Right),
+            Some(service) => {
+                let admitted = admission.map(|admission| admission.with_promise(&head, &mut identity));
+                if let Some(Err(refusal)) = admitted {
+                    let refused = self.refused(&refusal, &head, &identity);
+                    return refused.map(|body| Either::Left(Full::new(body)));
+                }
+                self.stream(service, head, body, identity, ends).await.map(Either::Right)
+            }
             None => {
-                let whole = self.collect(head, body, identity, ends).await;
+                let whole = self.collect(head, body, identity, admission, ends).await;
                 whole.map(|body| Either::Left(Full::new(body)))
             }
         }
+    }
+
+    /// A refusal in the words of the service that was asked.
+    fn refused(&self, refusal: &Refusal, head: &Parts, identity: &Identity) -> Response<Bytes> {
+        let service = route::service_name(head, identity).unwrap_or_default();
+        let request_id = RequestId::from_random(self.parts.random.bytes16());
+        (self.parts.refuse)(service, refusal, head, &request_id)
     }
 
     /// Hands the request over with its body unread.
@@ -210,7 +239,14 @@ impl Front {
         })
     }
 
-    async fn collect(&self, head: Parts, body: Incoming, identity: Identity, ends: &Ends) -> Response<Bytes> {
+    async fn collect(
+        &self,
+        head: Parts,
+        body: Incoming,
+        mut identity: Identity,
+        admission: Option<Admission>,
+        ends: &Ends,
+    ) -> Response<Bytes> {
         let request_id = RequestId::from_random(self.parts.random.bytes16());
         if route::is_function_url(&head) {
             let reason =
@@ -219,7 +255,7 @@ impl Front {
             return (self.parts.lambda_fault)(&fault, &request_id);
         }
         if route::is_invoke(&head, &identity) {
-            return invoke::answer(self, head, body, identity, request_id).await;
+            return invoke::answer(self, head, body, identity, admission, request_id).await;
         }
         let Some(service) = self.service(&head, &identity) else {
             let _ = self.bodies.read(&head, body, 0).await;
@@ -239,6 +275,11 @@ impl Front {
                 return (self.parts.lambda_fault)(&fault, &request_id);
             }
         };
+        if let Some(admission) = admission
+            && let Err(refusal) = admission.with_body(&head, &body, &mut identity).await
+        {
+            return self.refused(&refusal, &head, &identity);
+        }
         let query = head.uri.query().unwrap_or_default();
         let by_form = match identity.service {
             None if service.signing_name() == "sts" => route::form_service(&body, query),

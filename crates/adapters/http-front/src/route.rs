@@ -47,7 +47,12 @@ pub fn identify(head: &Parts, default: &Scope) -> Identity {
         .or_else(|| query_value(head, "X-Amz-Credential"))
         .or_else(|| older_access_key(head).map(|key| format!("{key}///s3")));
     let Some(credential) = credential else {
-        let caller = Caller { account: default.account.clone(), access_key_id: None, principal: None };
+        let caller = Caller {
+            account: default.account.clone(),
+            access_key_id: None,
+            principal: None,
+            authority: None,
+        };
         return Identity { scope: default.clone(), caller, service: None };
     };
     // `AKID/date/region/service/aws4_request`; an access key id could itself hold slashes in theory, never in practice.
@@ -59,7 +64,7 @@ pub fn identify(head: &Parts, default: &Scope) -> Identity {
     let account = AccountId::parse(&access_key_id).unwrap_or_else(|| default.account.clone());
     Identity {
         scope: Scope { account: account.clone(), region },
-        caller: Caller { account, access_key_id: Some(access_key_id), principal: None },
+        caller: Caller { account, access_key_id: Some(access_key_id), principal: None, authority: None },
         service,
     }
 }
@@ -69,6 +74,20 @@ fn older_access_key(head: &Parts) -> Option<String> {
     let header = head.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let in_header = header.and_then(|text| text.strip_prefix("AWS ")?.split(':').next());
     in_header.map(str::to_owned).or_else(|| query_value(head, "AWSAccessKeyId"))
+}
+
+/// Whether a request is for what is Lambent's own, which has proofs of its own.
+pub(crate) fn is_own(head: &Parts) -> bool {
+    head.uri.path().starts_with(OWN_PREFIX)
+}
+
+/// The bucket that is part of the host.
+pub(crate) fn bucket_in_host(head: &Parts) -> Option<&str> {
+    let host = host(head).filter(|host| is_bucket_host(host))?;
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let at = host.rmatch_indices(".s3").map(|(at, _)| at);
+    let mut places = at.filter(|at| matches!(host.as_bytes().get(at + 3), None | Some(b'.' | b'-')));
+    places.next().map(|at| &host[..at]).or_else(|| host.strip_suffix(".localhost"))
 }
 
 /// `POST /2015-03-31/functions/{name}/invocations` or the older InvokeAsync, with or without a slash at the end.

@@ -198,7 +198,7 @@ fn source(options: S3Options) -> S3Source {
 }
 
 fn object(bucket: &str, key: &str) -> S3Object {
-    S3Object { bucket: bucket.into(), key: key.into(), version: None }
+    S3Object { bucket: bucket.into(), key: key.into(), version: None, asker: None }
 }
 
 async fn fetch(source: &S3Source, object: &S3Object) -> Result<Bytes, CodeSourceError> {

@@ -3,7 +3,10 @@
 
 pub mod absent;
 pub mod error;
+mod guard;
 pub mod lambda_fault;
+pub mod refusal;
 mod registry;
 
+pub use guard::{Guard, Guarded, Needs};
 pub use registry::{Context, Coverage, Entry, Handle, NotYet, Registry, ServiceFault, assert_complete};

@@ -17,6 +17,9 @@ use lambent_kit::smithy::{Operation, Protocol, Refused, query};
 use lambent_ports::api::{ApiRequest, Caller};
 use lambent_ports::presence::Gone;
 
+use crate::guard::{Guard, admit};
+use crate::refusal;
+
 /// What an operation knows of its request besides the input.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -78,7 +81,7 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Entry<S, F> {
     pub const fn of<O>() -> Self
     where
         O: Operation,
-        S: Handle<O, Fault = F>,
+        S: Handle<O, Fault = F> + Guard<O>,
     {
         Entry { name: O::NAME, call: call::<S, O, F> }
     }
@@ -87,7 +90,7 @@ impl<S: Send + Sync + 'static, F: ServiceFault> Entry<S, F> {
 fn call<S, O, F>(service: Arc<S>, labels: Labels, request: ApiRequest) -> Answer<F>
 where
     O: Operation,
-    S: Handle<O, Fault = F>,
+    S: Handle<O, Fault = F> + Guard<O>,
     F: ServiceFault,
 {
     Box::pin(async move {
@@ -108,6 +111,11 @@ where
         // The body can be large; what is needed of it is in the input.
         drop(request.body);
         let spoken = O::PROTOCOL.spoken(&request.headers);
+        if let Some(authority) = &context.caller.authority
+            && let Err(refusal) = admit::<S, O>(&service, &context, &input, authority)
+        {
+            return Ok(refusal::in_protocol(S::SIGNING_NAME, &refusal, spoken, &context.request_id));
+        }
         Ok(O::encode(&service.handle(context, input).await?, spoken))
     })
 }

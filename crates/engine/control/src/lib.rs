@@ -1,5 +1,6 @@
 //! Lambda's control plane: one file per operation, and the rules they share.
 
+mod access;
 mod activation;
 mod change;
 mod code_signing;

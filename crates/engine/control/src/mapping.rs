@@ -106,6 +106,12 @@ impl Control {
         let configuration = &version.configuration;
         let found = self.parts.event_sources.queue(arn, &configuration.role).await;
         let found = found.map_err(|refused| match refused {
+            QueueRefused::Answered { code, .. } if code.starts_with("AccessDenied") => {
+                Fault::InvalidParameter(
+                    "The function execution role does not have permissions to call ReceiveMessage on SQS"
+                        .into(),
+                )
+            }
             QueueRefused::Answered { code, message } => Fault::InvalidParameter(format!(
                 "Error occurred while ReceiveMessage. SQS Error Code: {code}. SQS Error Message: {message}"
             )),

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use lambent_api_kit::Context;
 use lambent_domain::limits::{MAX_UNZIPPED_BYTES, MAX_ZIP_BYTES};
 use lambent_domain::{CodeRef, Fault, Region};
+use lambent_ports::access::Authority;
 use lambent_ports::blob::BlobError;
 use lambent_ports::code::{CodeError, CodeStore};
 use lambent_ports::code_source::{CodeSource, CodeSourceError, S3Object};
@@ -27,42 +29,47 @@ pub(crate) struct Source {
     image: bool,
     /// Of the request.
     region: Region,
+    /// Reads it on their own authority.
+    asker: Option<Authority>,
 }
 
 impl Source {
     /// What CreateFunction was given.
-    pub(crate) fn of_create(input: &CreateFunctionRequest, region: &Region) -> Self {
+    pub(crate) fn of_create(input: &CreateFunctionRequest, context: &Context) -> Self {
         Source {
             zip: input.code.zip_file.clone(),
             bucket: input.code.s3_bucket.clone(),
             key: input.code.s3_key.clone(),
             version: input.code.s3_object_version.clone(),
             image: input.code.image_uri.is_some() || input.package_type.as_deref() == Some("Image"),
-            region: region.clone(),
+            region: context.scope.region.clone(),
+            asker: context.caller.authority.clone(),
         }
     }
 
     /// What UpdateFunctionCode was given.
-    pub(crate) fn of_update(input: &UpdateFunctionCodeRequest, region: &Region) -> Self {
+    pub(crate) fn of_update(input: &UpdateFunctionCodeRequest, context: &Context) -> Self {
         Source {
             zip: input.zip_file.clone(),
             bucket: input.s3_bucket.clone(),
             key: input.s3_key.clone(),
             version: input.s3_object_version.clone(),
             image: false,
-            region: region.clone(),
+            region: context.scope.region.clone(),
+            asker: context.caller.authority.clone(),
         }
     }
 
     /// What PublishLayerVersion was given.
-    pub(crate) fn of_layer(content: &LayerVersionContentInput, region: &Region) -> Self {
+    pub(crate) fn of_layer(content: &LayerVersionContentInput, context: &Context) -> Self {
         Source {
             zip: content.zip_file.clone(),
             bucket: content.s3_bucket.clone(),
             key: content.s3_key.clone(),
             version: content.s3_object_version.clone(),
             image: false,
-            region: region.clone(),
+            region: context.scope.region.clone(),
+            asker: context.caller.authority.clone(),
         }
     }
 
@@ -88,8 +95,8 @@ impl Source {
             Source { image: true, .. } => Err(Fault::InvalidParameter(
                 "Functions with PackageType Image can't be run here yet; give a zip.".into(),
             )),
-            Source { bucket: Some(bucket), key: Some(key), version, region, .. } => {
-                let object = S3Object { bucket, key, version };
+            Source { bucket: Some(bucket), key: Some(key), version, region, asker, .. } => {
+                let object = S3Object { bucket, key, version, asker };
                 let most = MAX_UNZIPPED_BYTES as usize;
                 s3.fetch(&object, &region, most, S3_TIMEOUT).await.map_err(s3_fault)
             }
@@ -115,6 +122,10 @@ impl Checked {
 /// AWS's text for what S3 refuses (recorded); the rest is ours.
 fn s3_fault(error: CodeSourceError) -> Fault {
     match error {
+        // A HEAD is refused without a word: its status stands for the code. After AWS's text.
+        CodeSourceError::Refused { code, .. } if matches!(&*code, "AccessDenied" | "403") => Fault::AccessDenied(
+            "Your access has been denied by S3, please make sure your request credentials have permission to GetObject. S3 Error Code: AccessDenied. S3 Error Message: Access Denied".into(),
+        ),
         CodeSourceError::Refused { code, message } => Fault::InvalidParameter(format!(
             "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
         )),

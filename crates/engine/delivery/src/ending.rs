@@ -158,6 +158,11 @@ impl Delivery {
                         format!("it came through {MAX_DESTINATION_HOPS} destinations: this is a loop");
                     return Err(NotSent::never(reason));
                 }
+                let to = match &qualifier {
+                    Some(qualifier) => function.qualified_arn(&qualifier.to_string()),
+                    None => function.arn(),
+                };
+                self.parts.outbound.may_invoke(&target.role, &to).await?;
                 let event = Event {
                     function: function.clone(),
                     qualifier,

@@ -8,6 +8,7 @@
 //! After a timeout or a crash every process is killed; the sandbox stays, and with it `/tmp` (recorded): the next
 //! invoke boots again within its own time.
 
+mod credentials;
 mod events;
 mod idle;
 mod parts;
@@ -96,6 +97,8 @@ pub(crate) struct Environment {
     state: RefCell<State>,
     place: Place,
     worth: Cell<Worth>,
+    /// Until when its process's credentials hold, where credentials count.
+    credentials_until_ms: Cell<Option<u64>>,
 }
 
 impl Environment {
@@ -206,6 +209,7 @@ impl Environment {
             }),
             place,
             worth: Cell::default(),
+            credentials_until_ms: Cell::default(),
         }
     }
 
@@ -250,6 +254,7 @@ impl Environment {
 
     async fn run_init(self: &Rc<Self>, trace_id: Option<&str>) -> Result<(), Failure> {
         let mut process = self.process.clone().map_err(|reason| Failure::InvalidEntrypoint(reason.into()))?;
+        self.give_credentials(&mut process.env);
         process.env.extend(trace_id.map(|trace_id| ("_X_AMZN_TRACE_ID".into(), trace_id.into())));
         let (booted, first_poll) = oneshot::channel();
         let epoch = {

@@ -124,6 +124,11 @@ impl Invoke for Invoker {
     fn dry_run(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Result<(), Fault> {
         self.resolve(function, qualifier).map(|_| ())
     }
+
+    fn policy(&self, function: &FunctionKey, qualifier: Option<&Qualifier>) -> Option<Arc<str>> {
+        let function = self.shard.table.lookup(function)?;
+        Some(function.policies.get(&qualifier.cloned())?.text().into())
+    }
 }
 
 /// What an alias with weights drew; nothing where there was no choice.

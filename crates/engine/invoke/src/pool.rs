@@ -87,7 +87,17 @@ impl Pool {
     }
 
     pub(crate) fn take_idle(&self) -> Option<Rc<Environment>> {
-        self.idle.borrow_mut().pop()
+        let mut idle = self.idle.borrow_mut();
+        // One after the other: what is dropped may want to know what is idle.
+        while let Some(environment) = idle.pop() {
+            if !environment.is_worn() {
+                return Some(environment);
+            }
+            drop(idle);
+            drop(environment);
+            idle = self.idle.borrow_mut();
+        }
+        None
     }
 
     /// Whatever becomes free first: one that is being started for this request, or one that another request gives back.
@@ -238,6 +248,14 @@ impl Pool {
         self.returning.borrow_mut().retain(|returning| !Rc::ptr_eq(returning, &environment));
         if environment.is_lost() {
             return self.lost(environment);
+        }
+        if environment.is_worn() {
+            drop(environment);
+            if let Some(shard) = self.shard.upgrade() {
+                shard.wants(self);
+                shard.schedule_soon();
+            }
+            return;
         }
         let mut arrival = Ok(environment);
         while let Some(waiter) = self.next_waiter() {

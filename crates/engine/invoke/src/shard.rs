@@ -9,6 +9,7 @@ use std::time::Duration;
 use lambent_domain::{Deployment, Function, FunctionKey, RevisionId};
 use lambent_kit::clock::Clock;
 use lambent_kit::random::Random;
+use lambent_ports::access::Sessions;
 use lambent_ports::code::CodeStore;
 use lambent_ports::meter::Meter;
 use lambent_ports::runtime_api::RuntimeFront;
@@ -82,6 +83,8 @@ pub struct ShardParts {
     pub meter: Arc<dyn Meter>,
     /// Where it is noted what is provisioned.
     pub board: Arc<ProvisionedBoard>,
+    /// Makes credentials of functions' roles; without it they are for show.
+    pub sessions: Option<Arc<dyn Sessions>>,
     /// Settings.
     pub options: Options,
 }
@@ -100,6 +103,7 @@ pub struct Shard {
     pub(crate) metrics: Arc<InvokeMetrics>,
     pub(crate) meter: Arc<dyn Meter>,
     pub(crate) board: Arc<ProvisionedBoard>,
+    pub(crate) sessions: Option<Arc<dyn Sessions>>,
     pub(crate) options: Options,
     pub(crate) admission: Rc<Admission>,
     pub(crate) memory: MemoryAccount,
@@ -148,6 +152,7 @@ impl Shard {
             metrics: parts.metrics,
             meter: parts.meter,
             board: parts.board,
+            sessions: parts.sessions,
             admission: Admission::new(parts.options.account_concurrency),
             memory,
             began: Instant::now(),

@@ -38,6 +38,12 @@ enum Command {
         #[arg(long, default_value = "us-east-1")]
         region: String,
     },
+    /// Print the variables with the account's own key, which a server with --auth enforce makes when it first starts
+    Credentials {
+        /// Where the server keeps everything
+        #[arg(long, env = "LAMBENT_DATA_DIR", default_value = ".lambent", value_name = "DIR")]
+        data_dir: PathBuf,
+    },
     /// List or install runtimes
     Runtime {
         #[command(subcommand)]
@@ -120,6 +126,12 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Credentials { data_dir } => {
+            let key = crate::authority::root(&data_dir)?;
+            println!("export AWS_ACCESS_KEY_ID={}", key.access_key_id);
+            println!("export AWS_SECRET_ACCESS_KEY={}", key.secret_access_key);
+            Ok(())
+        }
         Command::Runtime { command: RuntimeCommand::List(host) } => runtime::list(&host.root()),
         Command::Runtime { command: RuntimeCommand::Install { host, ids } } => {
             runtime::install(&host.root(), &ids)
@@ -161,11 +173,20 @@ fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     lambent_kit::telemetry::start(&filter, options.log_format == LogFormat::Json)
         .map_err(anyhow::Error::msg)?;
     let region = options.region.clone();
+    let own_key = (options.auth == options::Auth::Enforce)
+        .then(|| crate::authority::root_file(&options.data_dir).display().to_string());
     crate::server::run(options, |url| {
         println!("listening on {url}");
         println!("\nTry, in another shell:");
         for (name, value) in environment(url, &region) {
-            println!("  export {name}={value}");
+            // Where keys count, the account's own is in a file that only this user can read.
+            match &own_key {
+                Some(_) if matches!(name, "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY") => {}
+                _ => println!("  export {name}={value}"),
+            }
+        }
+        if let Some(file) = &own_key {
+            println!("  export AWS_SHARED_CREDENTIALS_FILE={file}");
         }
         println!("  aws lambda list-functions");
     })

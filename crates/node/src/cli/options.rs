@@ -202,7 +202,7 @@ pub(crate) fn credentials(
 pub enum Auth {
     /// Any credentials and any well-formed role are accepted; only on a loopback address
     Off,
-    /// Signatures and policies are checked (not available yet)
+    /// Signatures are verified, and every operation is authorised by IAM's policies; required on any other address
     Enforce,
 }
 
@@ -248,12 +248,9 @@ impl ServeOptions {
 
     /// What can be said about the options before anything is opened.
     pub fn check(&self) -> anyhow::Result<()> {
-        if self.auth == Auth::Enforce {
-            bail!("--auth enforce is not available yet; run with --auth off on a loopback address");
-        }
-        if !self.listen.ip().is_loopback() {
+        if self.auth == Auth::Off && !self.listen.ip().is_loopback() {
             bail!(
-                "--listen {}: with --auth off anyone who reaches the port can run code; only loopback addresses are allowed",
+                "--listen {}: with --auth off anyone who reaches the port can run code; only loopback addresses are allowed, others take --auth enforce",
                 self.listen
             );
         }
@@ -421,7 +418,8 @@ mod tests {
     fn only_loopback_is_served_without_authentication() {
         assert!(serve(&["--listen", "0.0.0.0:4566"]).unwrap().check().is_err());
         assert!(serve(&["--listen", "[::1]:0"]).unwrap().check().is_ok());
-        assert!(serve(&["--auth", "enforce"]).unwrap().check().is_err());
+        assert!(serve(&["--auth", "enforce"]).unwrap().check().is_ok());
+        assert!(serve(&["--auth", "enforce", "--listen", "0.0.0.0:4566"]).unwrap().check().is_ok());
         assert!(serve(&["--account-id", "12"]).unwrap().check().is_err());
     }
 

@@ -1,5 +1,6 @@
 //! CloudWatch's metrics: put by users over three protocols, printed by functions, and gathered from Lambda and SQS.
 
+mod access;
 mod checks;
 mod collector;
 mod fault;

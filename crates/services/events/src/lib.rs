@@ -1,6 +1,7 @@
 //! EventBridge: buses, rules by pattern and by schedule, targets, archives and replays. An event that was accepted is on
 //! the disk with a message for each of its targets; `lambent-targets` sees these through.
 
+mod access;
 mod dispatching;
 mod event;
 mod fault;

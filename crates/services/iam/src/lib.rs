@@ -1,6 +1,7 @@
 //! IAM: users, groups, roles, policies and instance profiles, kept and evaluated. What is stored here is what requests are
 //! authorised with, through [`lambent_ports::identity::Identities`].
 
+mod access;
 mod authorization_details;
 mod aws_managed;
 mod directory;

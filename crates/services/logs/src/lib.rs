@@ -1,5 +1,6 @@
 //! CloudWatch Logs: groups, streams, events, the filter pattern language; and the sink for functions' logs.
 
+mod access;
 mod embedded;
 mod fault;
 mod group;

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
+use lambent_kit::sigv4::chunks::Chunks;
 use lambent_ports::api::Body;
+use sha2::{Digest, Sha256};
 
 /// The longest line: a size with a signature, or a trailer.
 const MAX_LINE_BYTES: usize = 4 * 1024;
@@ -44,12 +46,85 @@ struct Decoder {
     trailers: Trailers,
     /// What `x-amz-decoded-content-length` promised and has not come yet.
     left: Option<u64>,
+    /// Where each chunk has to be signed.
+    signed: Option<Signed>,
+}
+
+/// The chain of signatures, and the chunk that is being read.
+struct Signed {
+    chain: Chunks,
+    /// What stands beside the chunk's size.
+    signature: String,
+    digest: Sha256,
+    /// The trailers' lines, which are signed together.
+    trailers: String,
+    /// There must be one.
+    with_trailer: bool,
+}
+
+impl Signed {
+    /// Its signature stands beside its size; the last one has nothing to be read.
+    fn begin_chunk(&mut self, line: &str, size: u64) -> io::Result<()> {
+        let extension = line.split_once(';').map(|(_, extension)| extension.trim());
+        let signature = extension.and_then(|extension| extension.strip_prefix("chunk-signature="));
+        self.signature = signature.ok_or_else(wrong_signature)?.to_owned();
+        if size == 0 { self.end_of_chunk() } else { Ok(()) }
+    }
+
+    /// Whether a trailer is one of the body's: the last one is the signature of those before it.
+    fn trailer(&mut self, name: &str, value: &str) -> io::Result<bool> {
+        if !self.with_trailer {
+            return Err(wrong_signature());
+        }
+        if name != "x-amz-trailer-signature" {
+            self.trailers.push_str(&format!("{name}:{value}\n"));
+            return Ok(true);
+        }
+        if !self.chain.trailer_holds(&self.trailers, value) {
+            return Err(wrong_signature());
+        }
+        self.with_trailer = false;
+        Ok(false)
+    }
+
+    /// The chunk has been read.
+    fn end_of_chunk(&mut self) -> io::Result<()> {
+        let sha256 = hex::encode(self.digest.finalize_reset());
+        if self.chain.next_holds(&sha256, &self.signature) { Ok(()) } else { Err(wrong_signature()) }
+    }
+}
+
+/// How the chunks of a body have to be signed.
+pub(crate) struct Signatures {
+    /// The chain that begins with the headers' signature.
+    pub(crate) chain: Chunks,
+    /// Trailers are signed, too, and there are some.
+    pub(crate) with_trailer: bool,
 }
 
 /// The body without its framing. `length` is the promised length of what is in it.
-pub(crate) fn decoded(body: Body, length: Option<u64>, trailers: Trailers) -> Body {
-    let decoder = Decoder { body, read: BytesMut::new(), state: State::Size, trailers, left: length };
+pub(crate) fn decoded(
+    body: Body,
+    length: Option<u64>,
+    trailers: Trailers,
+    signatures: Option<Signatures>,
+) -> Body {
+    let signed = signatures.map(|Signatures { chain, with_trailer }| Signed {
+        chain,
+        signature: String::new(),
+        digest: Sha256::new(),
+        trailers: String::new(),
+        with_trailer,
+    });
+    let decoder = Decoder { body, read: BytesMut::new(), state: State::Size, trailers, left: length, signed };
     decoder.boxed_unsync()
+}
+
+/// Text of the error for a chunk that another has signed, or that is not signed.
+pub(crate) const WRONG_SIGNATURE: &str = "a chunk's signature does not match";
+
+fn wrong_signature() -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, WRONG_SIGNATURE)
 }
 
 fn broken(what: &str) -> io::Error {
@@ -62,7 +137,12 @@ impl Decoder {
         loop {
             match self.state {
                 State::Over => return Ok(None),
-                State::Data(0) => self.state = State::Behind,
+                State::Data(0) => {
+                    if let Some(signed) = &mut self.signed {
+                        signed.end_of_chunk()?;
+                    }
+                    self.state = State::Behind;
+                }
                 State::Data(left) => {
                     if self.read.is_empty() {
                         return Ok(None);
@@ -73,12 +153,19 @@ impl Decoder {
                         *promised =
                             promised.checked_sub(length).ok_or_else(|| broken("more than promised"))?;
                     }
-                    return Ok(Some(self.read.split_to(length as usize).freeze()));
+                    let bytes = self.read.split_to(length as usize).freeze();
+                    if let Some(signed) = &mut self.signed {
+                        signed.digest.update(&bytes);
+                    }
+                    return Ok(Some(bytes));
                 }
                 State::Size => {
                     let Some(line) = self.line()? else { return Ok(None) };
                     let digits = line.split(';').next().unwrap_or_default().trim();
                     let size = u64::from_str_radix(digits, 16).map_err(|_| broken("no chunk size"))?;
+                    if let Some(signed) = &mut self.signed {
+                        signed.begin_chunk(&line, size)?;
+                    }
                     self.state = if size == 0 { State::Trailer } else { State::Data(size) };
                 }
                 State::Behind => {
@@ -91,18 +178,37 @@ impl Decoder {
                 State::Trailer => {
                     let Some(line) = self.line()? else { return Ok(None) };
                     if line.is_empty() {
-                        self.state = State::Over;
-                        continue;
+                        self.end_of_trailers()?;
+                    } else {
+                        self.trailer(&line)?;
                     }
-                    let (name, value) = line.split_once(':').ok_or_else(|| broken("no trailer"))?;
-                    let mut trailers = self.trailers.0.lock().unwrap_or_else(PoisonError::into_inner);
-                    if trailers.len() == MAX_TRAILERS {
-                        return Err(broken("too many trailers"));
-                    }
-                    trailers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
                 }
             }
         }
+    }
+
+    fn trailer(&mut self, line: &str) -> io::Result<()> {
+        let (name, value) = line.split_once(':').ok_or_else(|| broken("no trailer"))?;
+        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        if let Some(signed) = &mut self.signed
+            && !signed.trailer(&name, value)?
+        {
+            return Ok(());
+        }
+        let mut trailers = self.trailers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if trailers.len() == MAX_TRAILERS {
+            return Err(broken("too many trailers"));
+        }
+        trailers.push((name, value.to_owned()));
+        Ok(())
+    }
+
+    fn end_of_trailers(&mut self) -> io::Result<()> {
+        if self.signed.as_ref().is_some_and(|signed| signed.with_trailer) {
+            return Err(wrong_signature());
+        }
+        self.state = State::Over;
+        Ok(())
     }
 
     fn line(&mut self) -> io::Result<Option<String>> {
@@ -124,6 +230,7 @@ impl Decoder {
         let whole = match self.state {
             State::Over => self.left.unwrap_or(0) == 0,
             // Some clients leave the last line break away.
+            State::Trailer if self.signed.as_ref().is_some_and(|signed| signed.with_trailer) => false,
             State::Trailer => self.read.is_empty() && self.left.unwrap_or(0) == 0,
             _ => false,
         };
@@ -175,7 +282,7 @@ mod tests {
         let frames = sent.chunks(pieces).map(|piece| Ok(http_body::Frame::data(Bytes::from_static(piece))));
         let body = StreamBody::new(stream::iter(frames)).boxed_unsync();
         let trailers = Trailers::default();
-        let read = decoded(body, length, trailers.clone()).collect().await?;
+        let read = decoded(body, length, trailers.clone(), None).collect().await?;
         Ok((read.to_bytes().to_vec(), trailers))
     }
 

@@ -15,12 +15,12 @@ use s3s::S3Result;
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
-use crate::asked::{Asked, header, host_id, request_id};
-use crate::chunked::{Trailers, decoded};
+use crate::asked::{Asked, header, host_id, payload_sha256, request_id};
+use crate::chunked::{Signatures, Trailers, decoded};
 use crate::cors;
 use crate::fault::{self, Fault};
 use crate::intake::Expected;
-use crate::{S3, presigned};
+use crate::{S3, access, presigned};
 
 /// The largest document: a DeleteObjects of a thousand of the longest keys.
 const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
@@ -51,6 +51,7 @@ impl S3Front {
         if request.method == Method::OPTIONS {
             return cors::preflight(&self.s3, &request, bucket_of(&host, request.uri.path()));
         }
+        check_kind(&request)?;
         presigned::check(&request, self.s3.clock.now_ms())?;
         if is_form(&request) {
             return Err(Fault::not_implemented(
@@ -79,7 +80,8 @@ impl S3Front {
         };
         inner.extensions_mut().insert(asked.clone());
         let answer = self.inner.call(inner).await.map_err(|error| Fault::internal(format!("{error:?}")))?;
-        let mut answer = rewritten(answer, &asked).await?;
+        let answer = rewritten(answer, &asked).await;
+        let mut answer = answer.map_err(|fault| access::or_hidden(&self.s3, &asked, fault))?;
         origin.mark(&self.s3, answer.headers_mut());
         Ok(answer)
     }
@@ -98,7 +100,7 @@ impl StreamService for S3Front {
         if is_chunked(&request.headers) {
             let length = decoded_length(&request.headers);
             let body = std::mem::replace(&mut request.body, whole(Bytes::new()));
-            request.body = decoded(body, length, trailers.clone());
+            request.body = decoded(body, length, trailers.clone(), signatures(&request));
         }
         let answer = self.answer(request, peer, trailers).await;
         let mut answer = answer.unwrap_or_else(|fault| error(&fault, &request_id(&id), &host_id(&id), head));
@@ -110,6 +112,13 @@ impl StreamService for S3Front {
         }
         answer
     }
+}
+
+/// How chunks have to be signed, where they have to be.
+fn signatures(request: &ApiRequest<Body>) -> Option<Signatures> {
+    let chain = request.caller.authority.as_ref()?.chunks.clone()?;
+    let kind = header(&request.headers, "x-amz-content-sha256").unwrap_or_default();
+    Some(Signatures { chain, with_trailer: kind.ends_with("-TRAILER") })
 }
 
 fn asked(request: &ApiRequest<Body>, peer: Option<IpAddr>, trailers: Trailers, now_ms: u64) -> Asked {
@@ -167,6 +176,7 @@ async fn document_of(body: Body, asked: &Asked) -> Result<Bytes, Fault> {
         }
     })?;
     let bytes = read.to_bytes();
+    check_promise(&bytes, asked)?;
     // The checksum of a CompleteMultipartUpload is the object's.
     if asked.query("uploadId").is_none() && !bytes.is_empty() {
         let expected = Expected::of(asked, None)?;
@@ -175,6 +185,47 @@ async fn document_of(body: Body, asked: &Asked) -> Result<Bytes, Fault> {
         expected.check(&digests.finish(), asked)?;
     }
     Ok(bytes)
+}
+
+/// A signature is of what the headers say of the body; the body is held to that.
+fn check_promise(bytes: &Bytes, asked: &Asked) -> Result<(), Fault> {
+    let promised = payload_sha256(&asked.headers).filter(|_| asked.caller.authority.is_some());
+    match promised {
+        Some(promised) if lambent_kit::sigv4::sha256_hex(bytes) != promised => {
+            let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+            Err(Fault::new(400, "XAmzContentSHA256Mismatch", message)
+                .with("ClientComputedContentSHA256", promised))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a signature says of the body is one of AWS's words, or a hash.
+fn check_kind(request: &ApiRequest<Body>) -> Result<(), Fault> {
+    let Some(authority) = &request.caller.authority else { return Ok(()) };
+    let known = |kind: &str| {
+        matches!(
+            kind,
+            "UNSIGNED-PAYLOAD"
+                | "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+                | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+                | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+        ) || kind.len() == 64 && kind.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    match header(&request.headers, "x-amz-content-sha256") {
+        Some(kind) if !known(kind) => {
+            let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
+            Err(Fault::invalid_argument(message, "x-amz-content-sha256", kind))
+        }
+        None if !authority.is_anonymous() && is_signed_in_header(request) => {
+            Err(Fault::invalid_request("Missing required header for this request: x-amz-content-sha256"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_signed_in_header(request: &ApiRequest<Body>) -> bool {
+    header(&request.headers, "authorization").is_some_and(|value| value.starts_with("AWS4-"))
 }
 
 fn decoded_query(query: &str) -> Vec<(String, String)> {

@@ -13,6 +13,7 @@ use s3s::dto::StreamingBlob;
 use tokio::task::spawn_blocking;
 
 use crate::asked::{Asked, Promised, content_md5, payload_sha256, promised_checksum};
+use crate::chunked::WRONG_SIGNATURE;
 use crate::digest::{Algorithm, Digested, Digests};
 use crate::fault::Fault;
 
@@ -143,6 +144,11 @@ pub(crate) async fn take(
     Ok(Intake { taken, digested })
 }
 
+fn wrong_signature() -> Fault {
+    let message = "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
+    Fault::new(403, "SignatureDoesNotMatch", message)
+}
+
 fn whole(is: bool) -> Result<(), Fault> {
     let message = "You did not provide the number of bytes specified by the Content-Length HTTP header";
     if is { Ok(()) } else { Err(Fault::new(400, "IncompleteBody", message)) }
@@ -159,6 +165,7 @@ impl Source {
         match tokio::time::timeout(PAUSE, body.next()).await {
             Ok(None) => Ok(None),
             Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
+            Ok(Some(Err(error))) if error.to_string().contains(WRONG_SIGNATURE) => Err(wrong_signature()),
             Ok(Some(Err(_))) => whole(false).map(|()| None),
             Err(_) => {
                 let message = "Your socket connection to the server was not read from or written to within the timeout period.";

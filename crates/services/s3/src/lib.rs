@@ -1,5 +1,6 @@
 //! S3: buckets and objects, over a store that keeps them, and what it tells others of them.
 
+mod access;
 mod asked;
 mod chunked;
 mod cors;
@@ -13,6 +14,7 @@ mod object_headers;
 mod operations;
 mod outflow;
 mod presigned;
+mod refusal;
 mod telling;
 
 use std::collections::BTreeMap;
@@ -35,6 +37,7 @@ use fault::Fault;
 
 pub use front::S3Front;
 pub use operations::{MISSING, THERE};
+pub use refusal::refused;
 
 /// The state that operations are handled on.
 pub struct S3 {

@@ -298,7 +298,7 @@ impl S3 {
         let account = bucket.scope.account.clone();
         Asked {
             scope: bucket.scope.clone(),
-            caller: Caller { account, access_key_id: None, principal: None },
+            caller: Caller { account, access_key_id: None, principal: None, authority: None },
             request_id: RequestId::from_random(self.random.bytes16()),
             peer: None,
             base_url: String::new(),

@@ -9,6 +9,13 @@ use crate::fault::Fault;
 /// The longest that a URL of version 4 may hold, seconds.
 const MAX_EXPIRES_S: u64 = 604_800;
 
+/// What a URL must have.
+pub(crate) const MISSING: &str = "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.";
+/// What is none of a credential.
+pub(crate) const CREDENTIAL: &str = "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
+/// What holds too long.
+pub(crate) const TOO_LONG: &str = "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds";
+
 /// Refuses what is over, and what is no presigned URL though it looks like one.
 pub(crate) fn check(request: &ApiRequest<Body>, now_ms: u64) -> Result<(), Fault> {
     let query = request.uri.query().unwrap_or_default();
@@ -32,19 +39,13 @@ pub(crate) fn check(request: &ApiRequest<Body>, now_ms: u64) -> Result<(), Fault
 
 fn version_4(value: impl Fn(&str) -> Option<String>, now_ms: u64) -> Result<(), Fault> {
     let refused = |message: &str| Fault::new(400, "AuthorizationQueryParametersError", message);
-    let missing = || {
-        refused(
-            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
-        )
-    };
+    let missing = || refused(MISSING);
     for name in ["X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-SignedHeaders"] {
         value(name).ok_or_else(missing)?;
     }
     let credential = value("X-Amz-Credential").ok_or_else(missing)?;
     if credential.split('/').count() < 5 {
-        return Err(refused(
-            "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
-        ));
+        return Err(refused(CREDENTIAL));
     }
     let (date, expires) =
         (value("X-Amz-Date").ok_or_else(missing)?, value("X-Amz-Expires").ok_or_else(missing)?);
@@ -52,9 +53,7 @@ fn version_4(value: impl Fn(&str) -> Option<String>, now_ms: u64) -> Result<(), 
         .ok_or_else(|| refused("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
     let lasts_s: u64 = expires.parse().map_err(|_| refused("X-Amz-Expires should be a number"))?;
     if lasts_s > MAX_EXPIRES_S {
-        return Err(refused(
-            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
-        ));
+        return Err(refused(TOO_LONG));
     }
     holds(date_s + lasts_s, now_ms, ("X-Amz-Expires", expires))
 }

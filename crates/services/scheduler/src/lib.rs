@@ -1,6 +1,7 @@
 //! EventBridge Scheduler: schedules with their groups and targets. What is due becomes a message in the commit that notes
 //! that it was due; `lambent-targets` sees it through.
 
+mod access;
 mod calls;
 mod fault;
 mod firing;

@@ -3,6 +3,7 @@
 //! A publish is answered when the message and a delivery for each subscription that wants it are on disk; the worker
 //! then delivers, retries as AWS does, and gives up into the subscription's dead-letter queue.
 
+mod access;
 mod arn;
 mod backlog;
 mod certificate;

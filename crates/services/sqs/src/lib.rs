@@ -1,5 +1,6 @@
 //! SQS: standard and FIFO queues, over both protocols that clients use.
 
+mod access;
 mod attributes;
 mod batch;
 mod checksum;

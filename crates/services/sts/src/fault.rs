@@ -12,6 +12,12 @@ use lambent_kit::smithy::{Protocol, Refused};
 pub enum StsFault {
     /// `ValidationError` with its text.
     Validation(String),
+    /// `InvalidParameterValue` with its text.
+    InvalidParameter(String),
+    /// `MalformedPolicyDocument` with its text.
+    MalformedPolicy(String),
+    /// `AccessDenied` with its text.
+    AccessDenied(String),
     /// No such operation.
     InvalidAction,
     /// In AWS's API and not here yet.
@@ -46,6 +52,9 @@ impl ServiceFault for StsFault {
         let answer = |code: &str, status: u16, text: &str| aws_query(namespace, code, status, text);
         match self {
             StsFault::Validation(text) => answer("ValidationError", 400, text),
+            StsFault::InvalidParameter(text) => answer("InvalidParameterValue", 400, text),
+            StsFault::MalformedPolicy(text) => answer("MalformedPolicyDocument", 400, text),
+            StsFault::AccessDenied(text) => answer("AccessDenied", 403, text),
             StsFault::InvalidAction => {
                 answer("InvalidAction", 400, "Could not find operation for version 2011-06-15")
             }

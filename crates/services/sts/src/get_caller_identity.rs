@@ -18,6 +18,13 @@ impl Handle<GetCallerIdentity> for Sts {
         _input: GetCallerIdentityRequest,
     ) -> Result<GetCallerIdentityResponse, StsFault> {
         let account = context.caller.account.to_string();
+        if let Some(authority) = &context.caller.authority {
+            return Ok(GetCallerIdentityResponse {
+                user_id: Some(authority.who.user_id()),
+                account: Some(account),
+                arn: Some(authority.who.arn()),
+            });
+        }
         let arn = format!("arn:{}:iam::{account}:root", partition(&context.scope.region));
         Ok(GetCallerIdentityResponse {
             user_id: Some(account.clone()),

@@ -3,14 +3,17 @@
 use lambent_api_kit::NotYet;
 
 pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet { name: "AssumeRole", reason: "roles and sessions come with authentication" },
-    NotYet { name: "AssumeRoleWithSAML", reason: "roles and sessions come with authentication" },
-    NotYet { name: "AssumeRoleWithWebIdentity", reason: "roles and sessions come with authentication" },
-    NotYet { name: "AssumeRoot", reason: "roles and sessions come with authentication" },
-    NotYet { name: "DecodeAuthorizationMessage", reason: "roles and sessions come with authentication" },
-    NotYet { name: "GetAccessKeyInfo", reason: "roles and sessions come with authentication" },
-    NotYet { name: "GetDelegatedAccessToken", reason: "roles and sessions come with authentication" },
-    NotYet { name: "GetFederationToken", reason: "roles and sessions come with authentication" },
-    NotYet { name: "GetSessionToken", reason: "roles and sessions come with authentication" },
-    NotYet { name: "GetWebIdentityToken", reason: "roles and sessions come with authentication" },
+    NotYet {
+        name: "AssumeRoleWithSAML",
+        reason: "there are no identity providers; use AssumeRole with a key of a user",
+    },
+    NotYet {
+        name: "AssumeRoleWithWebIdentity",
+        reason: "there are no identity providers; use AssumeRole with a key of a user",
+    },
+    NotYet { name: "AssumeRoot", reason: "there are no organizations" },
+    NotYet { name: "DecodeAuthorizationMessage", reason: "refusals say what they are about in clear text" },
+    NotYet { name: "GetDelegatedAccessToken", reason: "federated users are not there; use AssumeRole" },
+    NotYet { name: "GetFederationToken", reason: "federated users are not there; use AssumeRole" },
+    NotYet { name: "GetWebIdentityToken", reason: "federated users are not there; use AssumeRole" },
 ];

@@ -31,11 +31,12 @@ impl Handle<CreateFunction> for Control {
         check_publish_to(input.publish_to.as_deref())?;
         let tags = input.tags.clone().unwrap_or_default();
         check_tags(&tags)?;
-        let source = Source::of_create(&input, &context.scope.region);
+        let source = Source::of_create(&input, &context);
         let publish = input.publish == Some(true);
         let signing_arn = input.code_signing_config_arn.clone();
         let layers = self.layers_of(input.layers.as_deref(), &context.scope)?;
         let configuration = asked(input, layers).create(&key, &*self.parts.runtimes)?;
+        self.check_trust(&context, &key, &configuration.role.to_string())?;
         // Before the package is looked at: an existing name is the cheaper answer.
         if self.parts.store.function(&key).is_some() {
             return Err(Fault::FunctionExists(key.name.to_string()));

@@ -26,7 +26,7 @@ impl Handle<PublishLayerVersion> for Control {
         let key = own_key(&input.layer_name, &context, "lambda:PublishLayerVersion")?;
         let reference = input.content.s3_object_storage_mode.as_deref() == Some("REFERENCE");
         Unsupported::default().note("Content.S3ObjectStorageMode", reference).refuse()?;
-        let source = Source::of_layer(&input.content, &context.scope.region);
+        let source = Source::of_layer(&input.content, &context);
         let checked = source.check(&self.parts).await?;
         let signed_by = checked.signature.signer().map(str::to_owned);
         let code = checked.store(&*self.parts.code).await?;

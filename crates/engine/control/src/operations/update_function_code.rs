@@ -38,7 +38,7 @@ impl Handle<UpdateFunctionCode> for Control {
                 "Please don't provide ImageUri when updating a function with packageType Zip.".into(),
             ));
         }
-        let source = Source::of_update(&input, &context.scope.region);
+        let source = Source::of_update(&input, &context);
         let checked = source.check(&self.parts).await?;
         let (key, arn) = (&target.key, target.key.arn());
         check_unzipped_size(checked.code_ref, &current.latest.configuration.layers)?;

@@ -26,6 +26,9 @@ impl Handle<UpdateFunctionConfiguration> for Control {
         target.expect_latest()?;
         let revision_id = input.revision_id.clone();
         self.function(&target)?;
+        if let Some(role) = &input.role {
+            self.check_trust(&context, &target.key, role)?;
+        }
         let layers = self.layers_of(input.layers.as_deref(), &context.scope)?;
         let asked = asked(input, layers);
         let (updated, ()) = self

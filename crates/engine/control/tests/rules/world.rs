@@ -145,7 +145,12 @@ impl World {
                 headers: http::HeaderMap::new(),
                 body,
                 scope: self.scope.clone(),
-                caller: Caller { account: self.scope.account.clone(), access_key_id: None, principal: None },
+                caller: Caller {
+                    account: self.scope.account.clone(),
+                    access_key_id: None,
+                    principal: None,
+                    authority: None,
+                },
                 request_id: RequestId::from_random([7; 16]),
                 base_url: "http://localhost".into(),
                 gone: lambent_ports::presence::present().1,

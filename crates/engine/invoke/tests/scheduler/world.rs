@@ -106,6 +106,7 @@ impl World {
             metrics: Arc::clone(&metrics),
             meter: Arc::new(lambent_ports::meter::NoMeter),
             board: Arc::default(),
+            sessions: None,
             options,
         });
         World { host, shard, metrics, table, front, log, sink, next: Cell::new(1) }

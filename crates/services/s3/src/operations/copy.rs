@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 
 use super::object::{self, find, store};
 use super::{ranges, time};
+use crate::access::{Take, may};
 use crate::asked::Asked;
 use crate::digest::{Algorithm, Digested, Digests};
 use crate::fault::Fault;
@@ -34,6 +35,8 @@ pub(super) async fn source(s3: &S3, named: &CopySource, asked: &Asked) -> Result
     let CopySource::Bucket { bucket, key, version_id } = named else {
         return Err(Fault::not_implemented("Access points are not implemented"));
     };
+    let action = if version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+    may(s3, asked, &Take::object(action, bucket, key))?;
     let bucket = s3.store.bucket(bucket).ok_or_else(|| Fault::no_such_bucket(bucket))?;
     expect_owner(&bucket, asked.header("x-amz-source-expected-bucket-owner"))?;
     let found = find(s3, &bucket, key, version_id.as_deref(), "GET").await;

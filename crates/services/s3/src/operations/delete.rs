@@ -9,6 +9,7 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response};
 
 use super::object::is_version_id;
+use crate::access::{Take, may};
 use crate::asked::Asked;
 use crate::fault::Fault;
 use crate::notification::{Happened, What};
@@ -129,7 +130,12 @@ pub(super) async fn objects(
         };
         let asked = &asked;
         let bucket = input.bucket.as_str();
-        async move { one(s3, bucket, &object.key, object.version_id.as_deref(), &condition, asked).await }
+        async move {
+            let version = object.version_id.as_deref();
+            let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+            may(s3, asked, &Take::object(action, bucket, &object.key))?;
+            one(s3, bucket, &object.key, version, &condition, asked).await
+        }
     });
     let results = futures_util::future::join_all(all).await;
     for (object, result) in input.delete.objects.iter().zip(results) {

@@ -46,9 +46,11 @@ macro_rules! operations {
         #[async_trait]
         impl S3Operations for Operations {
             $(async fn $name(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                crate::access::admit(&self.0, &request)?;
                 Ok($handler(&self.0, request).await?)
             })*
             $(async fn $unset(&self, request: S3Request<$unset_input>) -> S3Result<S3Response<$unset_output>> {
+                crate::access::admit(&self.0, &request)?;
                 let asked = crate::asked::Asked::of(&request)?;
                 Err(settings::unset(&self.0, &request.input.bucket, &asked, $code, $message).into())
             })*
