@@ -25,7 +25,7 @@ from control import load
 ECHO = package("app.py", "def handler(event, context):\n    return event\n")
 #: Says when it was called, and is not free again before all others are busy.
 CLOCK = package("app.py", "import time\ndef handler(event, context):\n    now = time.time()\n    time.sleep(event['s'])\n    return now\n")
-PARKED = 'lambent_starts_total{tier="parked"}'
+PARKED, FORKED = ('lambent_starts_total{tier="%s"}' % tier for tier in ("parked", "forked"))
 NODE = package("index.js", "exports.handler = async (event) => event;\n")
 
 
@@ -111,7 +111,7 @@ def cold_starts(server, label, pause, count=40):
         times += timed(1, lambda: connection.send(request))
     after = figures(server)
     row("cold python, %s" % label, times)
-    say("  of them parked", "%9d of %d" % (after[PARKED] - before[PARKED], count))
+    say("  of them parked, forked", "%9d, %d of %d" % (after[PARKED] - before[PARKED], after[FORKED] - before[FORKED], count))
     phase_times(before, after)
     for name in names:
         connection.call("DELETE", "/2015-03-31/functions/%s" % name)
@@ -151,7 +151,7 @@ def fresh(server, _):
     starts = after["lambent_cold_starts_total"] - before["lambent_cold_starts_total"]
     say("fresh Python sandboxes, with their ends", "%9.0f/s (%d of %d requests cold, %d refused)" % (
         starts / seconds, starts, len(done) + len(failed), len(failed)), ">= 250/s, none refused")
-    say("  of them parked", "%9d" % (after[PARKED] - before[PARKED]))
+    say("  of them parked, forked", "%9d, %d" % (after[PARKED] - before[PARKED], after[FORKED] - before[FORKED]))
     phase_times(before, after)
 
 

@@ -478,9 +478,14 @@ def forget_coerced_locale():
     """Where the host has no en_US.UTF-8, the interpreter has set LC_CTYPE by itself. AWS's older images have that locale;
     for the newer ones LC_CTYPE is in the environment that this process was started with."""
     if "LC_CTYPE" in os.environ:
-        with open("/proc/self/environ", "rb") as file:
-            if b"\0LC_CTYPE=" not in b"\0" + file.read():
-                del os.environ["LC_CTYPE"]
+        try:
+            with open("/proc/self/environ", "rb") as file:
+                coerced = b"\0LC_CTYPE=" not in b"\0" + file.read()
+        except FileNotFoundError:
+            # A zygote sees no processes: its children's variables come later.
+            coerced = False
+        if coerced:
+            del os.environ["LC_CTYPE"]
 
 
 def main():
@@ -492,10 +497,14 @@ def main():
     # A function may have a module of this name.
     client = sys.modules.pop(__name__)
     waiting = os.environ.pop("_LAMBENT_PARKED_FD", None)
-    if waiting:
+    zygote = os.environ.pop("_LAMBENT_ZYGOTE_FD", None)
+    if waiting or zygote:
         import parking
 
-        api, ahead, sdk = parking.wait(int(waiting), client)
+        if zygote:
+            api, ahead, sdk = parking.multiply(int(zygote), client)
+        else:
+            api, ahead, sdk = parking.wait(int(waiting), client)
     else:
         sdk = None
         api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
@@ -505,10 +514,10 @@ def main():
     sys.meta_path.insert(0, first)
     if sdk:
         sdk.attach()
-    if waiting:
+    if waiting or zygote:
         sys.modules["function_logging"].set_up(runtime)
     set_search_path()
-    if waiting:
+    if waiting or zygote:
         parking.unload_replaced(ahead, first.NAMES, sys.path[: sys.path.index(OWN)])
     runtime.run()
 

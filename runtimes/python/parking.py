@@ -30,6 +30,40 @@ def wait(fd, client):
     process is a function's; its directory and environment are that function's then."""
     before = set(sys.modules)
     api = client.RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    prepare(client)
+    os.write(fd, b"r")
+    sdk = sys.modules["sdk_ahead"].warm(client.StandardFirst.NAMES, fd)
+    ahead = imported_since(before)
+    become(told(fd, client))
+    return api, ahead, sdk
+
+
+def multiply(fd, client):
+    """The same in each child of this process, which only makes children."""
+    before = set(sys.modules)
+    prepare(client)
+    sdk = sys.modules["sdk_ahead"].warm(client.StandardFirst.NAMES)
+    # Whatever is looked at in a child is copied for it: a look at an object writes to it.
+    ahead = imported_since(before)
+    import gc
+
+    import zygote
+
+    gc.collect()
+    # What is there by now stays: a collection in a child would otherwise write to all of it, and have it copied.
+    gc.freeze()
+    fd, leisurely = zygote.serve(fd, client)
+    api = client.RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    if leisurely:
+        # What it touches is copied now, not later.
+        rehearse(client)
+    os.write(fd, b"r" + os.getpid().to_bytes(4, sys.byteorder))
+    del sys.modules["zygote"]
+    become(told(fd, client))
+    return api, ahead, sdk
+
+
+def prepare(client):
     for name in PRELOADED:
         __import__(name)
     __import__("function_logging")
@@ -40,17 +74,20 @@ def wait(fd, client):
     import gc
 
     gc.collect()
-    os.write(fd, b"r")
-    sdk = sys.modules["sdk_ahead"].warm(fd, client.StandardFirst.NAMES)
-    ahead = {name.partition(".")[0] for name in sys.modules} - before
+
+
+def imported_since(before):
+    """Top-level names."""
+    return {name.partition(".")[0] for name in sys.modules} - before
+
+
+def told(fd, client):
+    """Waits for what this process is to become."""
     message = b"".join(iter(lambda: os.read(fd, 1 << 16), b""))
     if not message:
         os._exit(0)
     os.close(fd)
-    become(client.loads(message))
-    for name in (__name__, "sdk_ahead"):
-        del sys.modules[name]
-    return api, ahead, sdk
+    return client.loads(message)
 
 
 def rehearse(client):
@@ -100,6 +137,8 @@ def imported(client, runtime):
 
 
 def become(told):
+    for name in (__name__, "sdk_ahead"):
+        del sys.modules[name]
     os.chdir(told["cwd"])
     zone = os.environ.get("TZ")
     os.environ.clear()
@@ -118,6 +157,6 @@ def unload_replaced(ahead, known, directories):
             names = {entry.partition(".")[0] for entry in os.listdir(directory)}
         except OSError:
             continue
-        for name in names & ahead - known:
+        for name in (names & ahead) - known:
             for loaded in [loaded for loaded in sys.modules if loaded == name or loaded.startswith(name + ".")]:
                 del sys.modules[loaded]

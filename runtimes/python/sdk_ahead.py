@@ -304,13 +304,13 @@ def filters_changed(warnings):
     warnings.filters.pop(0)
 
 
-def warm(fd, first):
+def warm(first, fd=None):
     """The SDK; or `None` where there is none, or a function came before it was whole: then `fd` can be read. `first` are
     names of Python's modules that no function can replace."""
     before, recorder, sdk = Before(), Recorder(), None
     try:
         for name in STEPS:
-            if select.select([fd], [], [], 0)[0]:
+            if fd is not None and select.select([fd], [], [], 0)[0]:
                 return None
             with recorder:
                 try:

@@ -90,10 +90,12 @@ NUMBER = iter(range(1, 10_000))
 
 
 def starts(server):
-    """How many processes were started: parked ones, executed ones."""
+    """How many processes were started: parked or forked ones, executed ones."""
     page = urllib.request.urlopen(server.url + "/_lambent/metrics").read().decode()
     values = dict(line.split() for line in page.splitlines() if not line.startswith("#"))
-    return tuple(int(values['lambent_starts_total{tier="%s"}' % tier]) for tier in ("parked", "executed"))
+    def count(tier):
+        return int(values['lambent_starts_total{tier="%s"}' % tier])
+    return count("parked") + count("forked"), count("executed")
 
 
 def invoke(server, name, event=None):
@@ -181,12 +183,20 @@ def test_options_of_node_act_when_it_starts(server):
 
 def test_two_parked_interpreters_have_nothing_random_in_common(server):
     source = """
-import random, secrets, uuid, hashlib, os
+import multiprocessing, os, random, secrets, ssl, tempfile, uuid
 def handler(event, context):
-    return [random.random(), secrets.token_hex(), str(uuid.uuid4()), str(uuid.uuid1()), hash("text"), os.urandom(8).hex(), id(object)]
+    return [random.random(), random.Random().random(), secrets.token_hex(), str(uuid.uuid4()), str(uuid.uuid1()), os.urandom(8).hex(),
+            ssl.RAND_bytes(8).hex(), bytes(multiprocessing.current_process().authkey).hex(), next(tempfile._get_candidate_names())]
 """
     one, two = parked(server, source), parked(server, source)
     assert not set(map(str, one)) & set(map(str, two))
+
+
+def test_a_seed_of_its_own_for_hashes_is_to_be_had(server):
+    # Those that wait share their zygote's; who wants another says so.
+    source = "def handler(event, context):\n    return hash('text')\n"
+    own = [executed(server, source, Environment={"Variables": {"PYTHONHASHSEED": "random"}}) for _ in range(2)]
+    assert len({parked(server, source), *own}) == 3
 
 
 def test_a_parked_interpreter_brings_nothing_of_another_function(server):
@@ -299,12 +309,14 @@ def test_interpreters_wait_again_after_a_restart(own_server):
     own_server.start()
     # Nothing has been asked of this server, yet it knows what will be.
     def waiting():
-        with_parked = "_LAMBENT_PARKED_FD=9"
+        # As a child of a zygote says, or an executed one.
+        words = "_LAMBENT_ZYGOTE_FD=9", "_LAMBENT_PARKED_FD=9"
         import os
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open("/proc/%s/environ" % pid) as file:
-                    if with_parked in file.read():
+                    text = file.read()
+                    if any(word in text for word in words):
                         return True
             except OSError:
                 pass

@@ -26,6 +26,8 @@ pub struct ResolvedRuntime {
     pub framed_logs: bool,
     /// Its client can wait for a function ([`crate::sandbox::ParkedKind`]), unless. `None`: it can't wait.
     pub parked: Option<ParkedUnless>,
+    /// Its client can make the ones that wait by forking itself.
+    pub forks: bool,
     /// What a user should know, such as that another interpreter version stands in. First line of the function's log.
     pub warning: Option<String>,
 }

@@ -49,6 +49,9 @@ pub struct ParkedKind {
     pub processes: u64,
     /// As in [`SandboxSpec`].
     pub open_files: u64,
+    /// Its program can be a zygote: started with [`ZYGOTE_FD_ENV`] instead, it makes the parked processes by forking itself,
+    /// where the host can have that.
+    pub forks: bool,
 }
 
 /// How many parked processes of a kind wait.
@@ -68,6 +71,9 @@ pub const CA_CERTIFICATE: &str = "/etc/lambent/authority.pem";
 
 /// Where a parked process finds its socket's number.
 pub const PARKED_FD_ENV: &str = "_LAMBENT_PARKED_FD";
+
+/// Where a zygote finds the number of the packet socket over which it is asked for children.
+pub const ZYGOTE_FD_ENV: &str = "_LAMBENT_ZYGOTE_FD";
 
 /// A read-only bind mount: `nosuid`, `nodev`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +148,8 @@ impl NotParked {
 pub enum StartTier {
     /// It had been waiting: [`ParkedKind`].
     Parked,
+    /// None waited: it was forked from a zygote when it was asked for.
+    Forked,
     /// Executed.
     Exec,
 }

@@ -156,7 +156,8 @@ impl Host<'_> {
         let command = vec![binary, "/var/runtime/bootstrap.py".into()];
         let version = format!("python:{}.v1", definition.version);
         let parked = Some(PYTHON_PARKED_UNLESS);
-        Ok(ResolvedRuntime { parked, ..managed(id, mounts, command, env, version, warning) })
+        let managed = managed(id, mounts, command, env, version, warning);
+        Ok(ResolvedRuntime { parked, forks: true, ..managed })
     }
 
     fn nodejs(&self, id: &RuntimeId, definition: &Definition) -> Result<ResolvedRuntime, String> {
@@ -244,6 +245,7 @@ fn managed(
         version,
         framed_logs: true,
         parked: None,
+        forks: false,
         warning,
     }
 }
@@ -260,6 +262,7 @@ fn custom(id: &RuntimeId, definition: &Definition) -> ResolvedRuntime {
         version,
         framed_logs: false,
         parked: None,
+        forks: false,
         warning: None,
     }
 }

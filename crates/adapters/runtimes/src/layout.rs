@@ -14,6 +14,7 @@ const PYTHON_CLIENT: &[(&str, &str)] = &[
     ("function_client.py", include_str!("../../../../runtimes/python/function_client.py")),
     ("parking.py", include_str!("../../../../runtimes/python/parking.py")),
     ("sdk_ahead.py", include_str!("../../../../runtimes/python/sdk_ahead.py")),
+    ("zygote.py", include_str!("../../../../runtimes/python/zygote.py")),
     ("function_logging.py", include_str!("../../../../runtimes/python/function_logging.py")),
 ];
 const NODEJS_CLIENT: &[(&str, &str)] = &[

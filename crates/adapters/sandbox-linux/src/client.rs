@@ -58,6 +58,8 @@ pub(crate) struct Making {
     /// Of that time, what went into mounting code into a process that waited.
     pub(crate) mounting: Duration,
     pub(crate) not_parked: Option<NotParked>,
+    /// What waited in it was made when it was asked for.
+    pub(crate) forked: bool,
 }
 
 pub(crate) struct Shared {
@@ -107,8 +109,7 @@ impl LauncherClient {
         unsafe { command.pre_exec(move || sys::duplicate_to(far_fd, SERVER_FD)) };
         let mut child = command.spawn().map_err(host)?;
         drop(far);
-        let mut buffer = vec![0; MAX_MESSAGE_BYTES];
-        let hello = receive::<FromLauncher>(&near, &mut buffer);
+        let hello = receive::<FromLauncher>(&near);
         let Ok(Some((FromLauncher::Hello { degraded }, _))) = hello else {
             drop(near);
             let _ = child.wait();
@@ -122,7 +123,7 @@ impl LauncherClient {
             gone: watch::Sender::new(false),
         });
         let reader = Arc::clone(&shared);
-        thread("launcher-client", move || reader.read(buffer))?;
+        thread("launcher-client", move || reader.read())?;
         Ok(LauncherClient { shared, child: Mutex::new(child), degraded, limited: LimitedGroups::find() })
     }
 
@@ -160,14 +161,14 @@ impl Drop for LauncherClient {
 }
 
 impl Shared {
-    fn read(&self, mut buffer: Vec<u8>) {
-        while let Ok(Some((message, fds))) = receive::<FromLauncher>(&self.socket, &mut buffer) {
+    fn read(&self) {
+        while let Ok(Some((message, fds))) = receive::<FromLauncher>(&self.socket) {
             match message {
-                FromLauncher::Created { id, cgroups, mounting_us, not_parked } => {
+                FromLauncher::Created { id, cgroups, mounting_us, not_parked, forked } => {
                     let mut fds = fds.into_iter();
                     let why = NotParked::ALL.iter().find(|(_, name)| not_parked.as_deref() == Some(*name));
                     let mounting = Duration::from_micros(mounting_us);
-                    let making = Making { mounting, not_parked: why.map(|(why, _)| *why) };
+                    let making = Making { mounting, not_parked: why.map(|(why, _)| *why), forked };
                     let (control, listeners) = (fds.next(), Listeners::take(&mut fds));
                     let created = control.map(|control| NewSandbox { control, cgroups, listeners, making });
                     self.created(&id, created.ok_or_else(|| "no socket came".to_owned()));
@@ -294,6 +295,7 @@ impl SandboxHost for LauncherClient {
             telemetry_env: kind.telemetry_env.map(str::to_owned),
             processes: kind.processes,
             open_files: kind.open_files,
+            forks: kind.forks,
         };
         let kinds = kinds.into_iter().map(kind).collect();
         self.shared.tell(ToLauncher::KeepParked { kinds, floor: count.floor, ceiling: count.ceiling });

@@ -3,10 +3,11 @@
 //! say already; errors stay the same, since a read-only mount refuses before Landlock is asked.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr,
+    RulesetCreated, RulesetCreatedAttr,
 };
 
 use crate::sys;
@@ -21,11 +22,23 @@ pub(crate) fn usable_abi() -> Option<i32> {
     sys::landlock_abi().filter(|abi| *abi >= FIRST_USABLE_ABI)
 }
 
-/// Confines the calling process and all it starts. Does nothing where there is no usable Landlock.
-pub(crate) fn apply() -> io::Result<()> {
+/// Confines the calling process and all it starts. Returns what another process in the same tree can be confined with.
+/// Does nothing where there is no usable Landlock.
+pub(crate) fn apply() -> io::Result<Option<OwnedFd>> {
     if usable_abi().is_none() {
-        return Ok(());
+        return Ok(None);
     }
+    let ruleset = ruleset()?;
+    let copy = ruleset.try_clone()?;
+    ruleset.restrict_self().map_err(error)?;
+    Ok(copy.into())
+}
+
+fn error(error: landlock::RulesetError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+fn ruleset() -> io::Result<RulesetCreated> {
     let all = AccessFs::from_all(NEWEST_ABI);
     let read = AccessFs::from_read(NEWEST_ABI);
     let files = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir;
@@ -38,7 +51,6 @@ pub(crate) fn apply() -> io::Result<()> {
         // A process may name its threads and set its own out-of-memory score.
         ("/proc", files | AccessFs::Truncate),
     ];
-    let error = |error: landlock::RulesetError| io::Error::other(error.to_string());
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(all)
@@ -49,5 +61,5 @@ pub(crate) fn apply() -> io::Result<()> {
         let path = PathFd::new(path).map_err(io::Error::other)?;
         ruleset = ruleset.add_rule(PathBeneath::new(path, access)).map_err(error)?;
     }
-    ruleset.restrict_self().map(drop).map_err(error)
+    Ok(ruleset)
 }

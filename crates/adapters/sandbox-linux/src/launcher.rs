@@ -9,11 +9,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cgroups::{self, Cgroups, Dirs};
 use crate::egress::Egress;
-use crate::parked::ParkedPool;
-use crate::protocol::{CreateSandbox, FromLauncher, MAX_MESSAGE_BYTES, ToLauncher, receive, send};
+use crate::parked::{Given, Outcome, ParkedPool};
+use crate::protocol::{CreateSandbox, FromLauncher, ToLauncher, receive, send};
 use crate::residue::Residue;
 use crate::setup::Listeners;
-use crate::shells::{Running, Shells};
+use crate::shells::{Purpose, Running, Shells};
 use crate::sys;
 
 /// The server's socket, in a launcher.
@@ -119,7 +119,6 @@ impl Launcher {
     }
 
     fn run(mut self) -> i32 {
-        let mut buffer = vec![0; MAX_MESSAGE_BYTES];
         let mut filling = false;
         loop {
             let woken = self.wait(filling);
@@ -135,6 +134,7 @@ impl Launcher {
             }
             let failed = self.parked.hear(&woken.parked);
             self.leave(failed);
+            self.serve();
             let surplus = self.parked.ease();
             self.leave(surplus);
             while let Some(ended) = sys::reap(false) {
@@ -147,7 +147,7 @@ impl Launcher {
             if !woken.asked {
                 continue;
             }
-            match receive::<ToLauncher>(self.server.as_fd(), &mut buffer) {
+            match receive::<ToLauncher>(self.server.as_fd()) {
                 Ok(Some((ToLauncher::Create(spec), _))) => self.create(spec),
                 Ok(Some((ToLauncher::Destroy { id }, _))) => self.destroy(id),
                 Ok(Some((ToLauncher::KeepParked { kinds, floor, ceiling }, _))) => {
@@ -206,27 +206,52 @@ impl Launcher {
             let reason = format!("there is a sandbox {} already", spec.id);
             return self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]);
         }
-        let mut dead = Vec::new();
-        let mut not_parked = None;
-        let attached = match self.parked.give(&spec, &mut dead) {
-            Ok(given) => Ok((given.running, fds_of(given.control, given.listeners), given.mounting_us)),
-            Err(why) => {
-                not_parked =
-                    NotParked::ALL.iter().find(|(one, _)| *one == why).map(|(_, name)| (*name).into());
-                let attached = self.shells.attach(&spec, false, &mut dead);
-                attached.map(|(running, control)| (running, vec![control], 0))
-            }
-        };
+        let (id, mut dead) = (spec.id.clone(), Vec::new());
+        match self.parked.give(spec, &mut dead) {
+            Outcome::Given(given) => self.given(id, given),
+            Outcome::Later => self.serve(),
+            Outcome::None(spec, why) => self.attach(spec, why),
+        }
         self.leave(dead);
-        match attached {
-            Ok((running, fds, mounting_us)) => {
-                let (id, cgroups) = (spec.id.clone(), running.cgroups.clone());
-                let created = FromLauncher::Created { id, cgroups, mounting_us, not_parked };
-                self.children.insert(spec.id, running);
-                self.tell(&created, &fds);
+    }
+
+    /// Sees to those who wait for a process that is being made.
+    fn serve(&mut self) {
+        let mut dead = Vec::new();
+        for (spec, given) in self.parked.served(&mut self.shells, &mut dead) {
+            match given {
+                Ok(given) => self.given(spec.id, given),
+                Err(why) => self.attach(spec, why),
+            }
+        }
+        self.leave(dead);
+    }
+
+    fn given(&mut self, id: String, given: Given) {
+        let Given { running, control, listeners, mounting_us, forked } = given;
+        let fds = fds_of(control, listeners);
+        let cgroups = running.cgroups.clone();
+        let why = forked.then_some(NotParked::NoneWaiting);
+        let created =
+            FromLauncher::Created { id: id.clone(), cgroups, mounting_us, not_parked: why.map(name), forked };
+        self.children.insert(id, running);
+        self.tell(&created, &fds);
+    }
+
+    fn attach(&mut self, spec: CreateSandbox, why: NotParked) {
+        let mut dead = Vec::new();
+        match self.shells.attach(&spec, Purpose::Function, &mut dead) {
+            Ok((running, control)) => {
+                let (id, cgroups) = (spec.id, running.cgroups.clone());
+                self.children.insert(id.clone(), running);
+                let not_parked = Some(name(why));
+                let created =
+                    FromLauncher::Created { id, cgroups, mounting_us: 0, not_parked, forked: false };
+                self.tell(&created, &[control]);
             }
             Err(reason) => self.tell(&FromLauncher::Failed { id: spec.id, reason }, &[]),
         }
+        self.leave(dead);
     }
 
     fn fill(&mut self) {
@@ -299,6 +324,11 @@ impl Launcher {
         self.shells.close();
         0
     }
+}
+
+/// As it is told.
+fn name(why: NotParked) -> String {
+    NotParked::ALL.iter().find(|(one, _)| *one == why).map_or("", |(_, name)| name).to_owned()
 }
 
 fn fds_of(control: OwnedFd, listeners: Listeners) -> Vec<OwnedFd> {

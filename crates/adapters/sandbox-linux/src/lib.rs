@@ -19,6 +19,7 @@ mod egress;
 mod favour;
 mod group;
 mod host_memory;
+mod inside;
 mod landlock;
 mod late_mounts;
 mod launcher;
@@ -35,6 +36,7 @@ mod supervisor;
 mod sys;
 mod tmp_disk;
 mod tree;
+mod zygote;
 
 pub use client::{LauncherClient, LauncherOptions};
 pub use egress::Egress;

@@ -1,33 +1,29 @@
 //! Processes that wait in confined sandboxes for a function: how many, and how one is given away.
 //!
-//! Booting an interpreter takes tens of milliseconds of processor time. It happens when nothing else is asked for, one
-//! at a time and with next to no weight. A sandbox that has been given away is never taken back.
+//! Booting an interpreter takes tens of milliseconds of processor time; where a zygote can fork, a few. It happens when
+//! nothing else is asked for, one at a time and with next to no weight; or at once, for a function that found none and a
+//! zygote that can. A sandbox that has been given away is never taken back.
+
+mod demand;
+mod waiting;
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use lambent_ports::sandbox::NotParked;
 
 use crate::late_mounts::Outside;
-use crate::protocol::{CreateSandbox, FromSupervisor, Kind, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
-use crate::setup::{Listeners, RUNTIME_API};
+use crate::protocol::{CreateSandbox, Kind};
+use crate::setup::Listeners;
 use crate::shells::{BLANK_TMP_MB, Running, Shells};
+use crate::zygote::Maker;
 
-/// How long more than the floor are kept after they were last too few.
-const EASE_AFTER: Duration = Duration::from_secs(60);
+use demand::Demand;
+use waiting::Waiting;
 
 /// How long one may take to get ready. Others wait for it; on a busy machine it comes last.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-
-struct Waiting {
-    running: Running,
-    begun: Instant,
-    control: OwnedFd,
-    /// The listeners and the mount namespace, as soon as the sandbox is made.
-    fds: Option<(Listeners, OwnedFd)>,
-    ready: bool,
-}
 
 /// A kind and those of it that wait.
 struct Kept {
@@ -36,38 +32,9 @@ struct Kept {
     demand: Demand,
     /// Off after one has failed, until one is asked for.
     refill: bool,
-}
-
-/// How many are wanted: more after too few, fewer after a while.
-#[derive(Debug)]
-struct Demand {
-    floor: u32,
-    ceiling: u32,
-    wanted: u32,
-    last_short: Instant,
-}
-
-impl Demand {
-    fn new(floor: u32, ceiling: u32, now: Instant) -> Self {
-        Demand { floor, ceiling, wanted: floor, last_short: now }
-    }
-
-    /// One was asked for and there was none.
-    fn short(&mut self, now: Instant) {
-        self.wanted = (self.wanted * 2).max(1).min(self.ceiling);
-        self.last_short = now;
-    }
-
-    fn ease(&mut self, now: Instant) {
-        if self.eases_in(now).is_some_and(|left| left.is_zero()) {
-            self.wanted = (self.wanted / 2).max(self.floor);
-            self.last_short = now;
-        }
-    }
-
-    fn eases_in(&self, now: Instant) -> Option<Duration> {
-        (self.wanted > self.floor).then(|| EASE_AFTER.saturating_sub(now.duration_since(self.last_short)))
-    }
+    maker: Maker,
+    /// Who waits for one that is being made.
+    asked: VecDeque<CreateSandbox>,
 }
 
 /// One that is a function's now.
@@ -76,17 +43,31 @@ pub(crate) struct Given {
     pub(crate) control: OwnedFd,
     pub(crate) listeners: Listeners,
     pub(crate) mounting_us: u64,
+    /// Made for it.
+    pub(crate) forked: bool,
+}
+
+/// What becomes of a wish for one.
+pub(crate) enum Outcome {
+    Given(Given),
+    /// It is being made: [`ParkedPool::served`].
+    Later,
+    /// There is none for this.
+    None(CreateSandbox, NotParked),
 }
 
 pub(crate) struct ParkedPool {
     kinds: Vec<Kept>,
     /// `None` before it is needed, and where the kernel can't.
     outside: Option<Outside>,
+    /// How many zygotes there may be: what they make takes a processor for a while.
+    zygotes: usize,
 }
 
 impl ParkedPool {
     pub(crate) fn new() -> Self {
-        ParkedPool { kinds: Vec::new(), outside: None }
+        let zygotes = std::thread::available_parallelism().map_or(1, Into::into);
+        ParkedPool { kinds: Vec::new(), outside: None, zygotes }
     }
 
     /// Keeps these kinds; returns what is to be ended.
@@ -102,14 +83,13 @@ impl ParkedPool {
         }
         let (now, mut before) = (Instant::now(), std::mem::take(&mut self.kinds));
         for kind in kinds {
-            let demand = Demand::new(floor, ceiling.max(floor), now);
             let same = before.iter().position(|kept| kept.kind == kind && kept.demand.ceiling == ceiling);
             self.kinds.push(match same {
                 Some(place) => before.swap_remove(place),
-                None => Kept { kind, waiting: VecDeque::new(), demand, refill: true },
+                None => Kept::new(kind, Demand::new(floor, ceiling.max(floor), now)),
             });
         }
-        before.into_iter().flat_map(|kept| kept.waiting).map(|waiting| waiting.running).collect()
+        before.into_iter().flat_map(Kept::into_all).collect()
     }
 
     fn next_to_fill(&self) -> Option<usize> {
@@ -117,7 +97,9 @@ impl ParkedPool {
         if self.kinds.iter().flat_map(|kept| &kept.waiting).any(|waiting| !waiting.ready) {
             return None;
         }
-        let short = |kept: &&Kept| kept.refill && kept.waiting.len() < kept.demand.wanted as usize;
+        let short = |kept: &&Kept| {
+            kept.refill && kept.waiting.len() < kept.demand.wanted as usize && !kept.maker.is_starting()
+        };
         let scarcest = self.kinds.iter().filter(short).min_by_key(|kept| kept.waiting.len())?;
         self.kinds.iter().position(|kept| std::ptr::eq(kept, scarcest))
     }
@@ -133,18 +115,26 @@ impl ParkedPool {
             .is_some_and(|kept| kept.waiting.is_empty())
     }
 
-    /// Starts the next one.
+    /// Starts the next one, or what makes it.
     pub(crate) fn fill(&mut self, shells: &mut Shells, dead: &mut Vec<Running>) {
-        let Some(kept) = self.next_to_fill().and_then(|place| self.kinds.get_mut(place)) else {
-            return;
-        };
-        match start(&kept.kind, shells, dead) {
-            Ok(waiting) => kept.waiting.push_back(waiting),
-            Err(reason) => {
-                kept.refill = false;
-                complain!("lambent: no {} is parked: {reason}", kept.kind.name);
-            }
+        let Some(place) = self.next_to_fill() else { return };
+        if self.kinds[place].kind.forks && self.kinds[place].maker.is_none() && self.room_for_zygote(dead) {
+            let kept = &mut self.kinds[place];
+            return kept.maker.start(&kept.kind, shells);
         }
+        self.kinds[place].start(false, shells, dead);
+    }
+
+    /// Makes room for one more zygote, if there is none and one can be spared.
+    fn room_for_zygote(&mut self, dead: &mut Vec<Running>) -> bool {
+        if self.kinds.iter().filter(|kept| kept.maker.is_some()).count() < self.zygotes {
+            return true;
+        }
+        let idle = self.kinds.iter_mut().filter(|kept| kept.asked.is_empty() && kept.unready() == 0);
+        let spared = idle.filter(|kept| kept.maker.spare_since().is_some());
+        let Some(kept) = spared.min_by_key(|kept| kept.maker.spare_since()) else { return false };
+        dead.extend(kept.maker.give_up());
+        true
     }
 
     /// When there may be too many, or one that does not get ready.
@@ -154,7 +144,9 @@ impl ParkedPool {
             let begun = kept.waiting.iter().find(|waiting| !waiting.ready)?.begun;
             Some(READY_WITHIN.saturating_sub(now.duration_since(begun)))
         };
-        let soonest = |kept: &Kept| kept.demand.eases_in(now).into_iter().chain(unready(kept)).min();
+        let soonest = |kept: &Kept| {
+            kept.demand.eases_in(now).into_iter().chain(unready(kept)).chain(kept.maker.eases_in()).min()
+        };
         self.kinds.iter().filter_map(soonest).min()
     }
 
@@ -170,16 +162,21 @@ impl ParkedPool {
                 complain!("lambent: no {} is parked: it does not get ready", kept.kind.name);
                 surplus.extend(kept.waiting.remove(place).map(|waiting| waiting.running));
             }
-            while kept.waiting.len() > kept.demand.wanted as usize {
+            while kept.waiting.len() > kept.demand.wanted as usize + kept.asked.len() {
                 surplus.extend(kept.waiting.pop_front().map(|waiting| waiting.running));
+            }
+            // Whoever is being made has it to the end.
+            if kept.unready() == 0 {
+                surplus.extend(kept.maker.ease(&kept.kind.name));
             }
         }
         surplus
     }
 
-    /// The sockets of all that wait, in an order that stays while nothing changes.
+    /// The sockets of all that wait, then those of zygotes, in an order that stays while nothing changes.
     pub(crate) fn sockets(&self) -> Vec<&OwnedFd> {
-        self.kinds.iter().flat_map(|kept| &kept.waiting).map(|waiting| &waiting.control).collect()
+        let waiting = self.kinds.iter().flat_map(|kept| &kept.waiting).map(|waiting| &waiting.control);
+        waiting.chain(self.kinds.iter().filter_map(|kept| kept.maker.socket())).collect()
     }
 
     /// Reads what these have said, by their places among [`ParkedPool::sockets`]; returns those that have failed.
@@ -187,42 +184,151 @@ impl ParkedPool {
         let (mut place, mut failed) = (0, Vec::new());
         for kept in &mut self.kinds {
             for mut waiting in std::mem::take(&mut kept.waiting) {
-                let outcome = if places.contains(&place) { waiting.hear() } else { Ok(()) };
+                let heard = places.contains(&place);
                 place += 1;
-                match outcome {
-                    Ok(()) => kept.waiting.push_back(waiting),
+                match if heard { waiting.hear(&mut kept.maker) } else { Ok(()) } {
+                    Ok(()) => {
+                        if heard && waiting.ready {
+                            kept.maker.succeeded();
+                        }
+                        kept.waiting.push_back(waiting);
+                    }
                     Err(reason) => {
                         kept.refill = false;
+                        if waiting.forked {
+                            failed.extend(kept.maker.failed());
+                        }
                         complain!("lambent: no {} is parked: {reason}", kept.kind.name);
                         failed.push(waiting.running);
                     }
                 }
             }
         }
+        for kept in self.kinds.iter_mut().filter(|kept| kept.maker.is_some()) {
+            if places.contains(&place) {
+                failed.extend(kept.maker.hear(&kept.kind.name));
+            }
+            place += 1;
+        }
         failed
     }
 
     /// Gives one to a function, if there is one for it. What has failed on the way is to be ended.
-    pub(crate) fn give(
-        &mut self,
-        spec: &CreateSandbox,
-        failed: &mut Vec<Running>,
-    ) -> Result<Given, NotParked> {
+    pub(crate) fn give(&mut self, spec: CreateSandbox, failed: &mut Vec<Running>) -> Outcome {
         let kept = self.kinds.iter_mut().find(|kept| Some(&kept.kind.name) == spec.parked.as_ref());
-        let (Some(kept), Some(outside)) = (kept, &self.outside) else { return Err(NotParked::NoneKept) };
-        kept.refill = true;
-        let more = spec.mounts.strip_prefix(kept.kind.mounts.as_slice()).ok_or(NotParked::NoneKept)?;
-        let limits = (spec.tmp_mb, spec.processes, spec.open_files);
-        if limits != (BLANK_TMP_MB, kept.kind.processes, kept.kind.open_files) {
-            return Err(NotParked::Limits);
-        }
-        let Some(place) = kept.waiting.iter().position(|waiting| waiting.ready) else {
-            kept.demand.short(Instant::now());
-            return Err(NotParked::NoneWaiting);
+        let (Some(kept), Some(outside)) = (kept, &self.outside) else {
+            return Outcome::None(spec, NotParked::NoneKept);
         };
-        let taken =
-            kept.waiting.remove(place).and_then(|taken| Some((taken.running, taken.control, taken.fds?)));
-        let Some((running, control, (listeners, namespace))) = taken else { return Err(NotParked::Lost) };
+        kept.refill = true;
+        if let Some(why) = kept.fits_not(&spec) {
+            return Outcome::None(spec, why);
+        }
+        if let Some(place) = kept.waiting.iter().position(|waiting| waiting.ready)
+            && let Some(waiting) = kept.waiting.remove(place)
+        {
+            return match kept.give(waiting, &spec, outside, failed) {
+                Some(given) => Outcome::Given(given),
+                None => Outcome::None(spec, NotParked::Lost),
+            };
+        }
+        kept.demand.short(Instant::now());
+        if !kept.maker.is_ready() {
+            return Outcome::None(spec, NotParked::NoneWaiting);
+        }
+        kept.asked.push_back(spec);
+        Outcome::Later
+    }
+
+    /// Serves those who wait for one that is being made, or says that nothing comes of it.
+    pub(crate) fn served(
+        &mut self,
+        shells: &mut Shells,
+        dead: &mut Vec<Running>,
+    ) -> Vec<(CreateSandbox, Result<Given, NotParked>)> {
+        let mut served = Vec::new();
+        let Some(outside) = &self.outside else { return served };
+        for kept in &mut self.kinds {
+            while !kept.asked.is_empty()
+                && let Some(place) = kept.waiting.iter().position(|waiting| waiting.ready)
+                && let (Some(waiting), Some(spec)) = (kept.waiting.remove(place), kept.asked.pop_front())
+            {
+                let given = kept.give(waiting, &spec, outside, dead);
+                let given = given.map(|given| Given { forked: true, ..given }).ok_or(NotParked::Lost);
+                served.push((spec, given));
+            }
+            while kept.unready() < kept.asked.len() {
+                // After one has failed nobody waits for another.
+                if !kept.refill || !kept.maker.is_ready() || !kept.start(true, shells, dead) {
+                    let nothing = Err(NotParked::NoneWaiting);
+                    served.extend(kept.asked.pop_back().map(|spec| (spec, nothing)));
+                }
+            }
+        }
+        served
+    }
+
+    /// All that wait.
+    pub(crate) fn drain(&mut self) -> Vec<Running> {
+        std::mem::take(&mut self.kinds).into_iter().flat_map(Kept::into_all).collect()
+    }
+}
+
+impl Kept {
+    fn new(kind: Kind, demand: Demand) -> Self {
+        Kept {
+            kind,
+            waiting: VecDeque::new(),
+            demand,
+            refill: true,
+            maker: Maker::default(),
+            asked: VecDeque::new(),
+        }
+    }
+
+    fn into_all(mut self) -> Vec<Running> {
+        let waiting = self.waiting.into_iter().map(|waiting| waiting.running);
+        waiting.chain(self.maker.give_up()).collect()
+    }
+
+    fn unready(&self) -> usize {
+        self.waiting.iter().filter(|waiting| !waiting.ready).count()
+    }
+
+    /// Begins to make one; for somebody who waits, `at_once`.
+    fn start(&mut self, at_once: bool, shells: &mut Shells, dead: &mut Vec<Running>) -> bool {
+        match waiting::start(&self.kind, self.maker.is_ready(), at_once, shells, dead) {
+            Ok(waiting) => {
+                self.waiting.push_back(waiting);
+                true
+            }
+            Err(reason) => {
+                self.refill = false;
+                complain!("lambent: no {} is parked: {reason}", self.kind.name);
+                false
+            }
+        }
+    }
+
+    /// Why a process of this kind can't be this function's, if so.
+    fn fits_not(&self, spec: &CreateSandbox) -> Option<NotParked> {
+        if !spec.mounts.starts_with(&self.kind.mounts) {
+            return Some(NotParked::NoneKept);
+        }
+        let limits = (spec.tmp_mb, spec.processes, spec.open_files);
+        let own = (BLANK_TMP_MB, self.kind.processes, self.kind.open_files);
+        (limits != own).then_some(NotParked::Limits)
+    }
+
+    fn give(
+        &self,
+        waiting: Waiting,
+        spec: &CreateSandbox,
+        outside: &Outside,
+        failed: &mut Vec<Running>,
+    ) -> Option<Given> {
+        let Waiting { running, control, fds, .. } = waiting;
+        let (listeners, namespace) = fds?;
+        let more = spec.mounts.strip_prefix(self.kind.mounts.as_slice())?;
         let limited = running.limit(spec);
         let began = Instant::now();
         let attached = limited.and_then(|()| {
@@ -233,98 +339,13 @@ impl ParkedPool {
         match attached {
             Ok(()) => {
                 let mounting_us = began.elapsed().as_micros() as u64;
-                Ok(Given { running, control, listeners, mounting_us })
+                Some(Given { running, control, listeners, mounting_us, forked: false })
             }
             Err(reason) => {
                 complain!("lambent: a parked sandbox is lost: {reason}");
                 failed.push(running);
-                Err(NotParked::Lost)
+                None
             }
         }
-    }
-
-    /// All that wait.
-    pub(crate) fn drain(&mut self) -> Vec<Running> {
-        let kinds = std::mem::take(&mut self.kinds);
-        kinds.into_iter().flat_map(|kept| kept.waiting).map(|waiting| waiting.running).collect()
-    }
-}
-
-impl Waiting {
-    fn hear(&mut self) -> Result<(), String> {
-        let heard = receive::<FromSupervisor>(self.control.as_fd(), &mut vec![0; MAX_MESSAGE_BYTES]);
-        match heard.map_err(|error| error.to_string())? {
-            Some((FromSupervisor::Ready, fds)) => {
-                let mut fds = fds.into_iter();
-                self.fds = Listeners::take(&mut fds).zip(fds.next());
-                self.fds
-                    .as_ref()
-                    .map(drop)
-                    .ok_or_else(|| "the sandbox came without its descriptors".to_owned())
-            }
-            Some((FromSupervisor::Parked, _)) => {
-                self.ready = true;
-                Ok(())
-            }
-            Some((FromSupervisor::SetupFailed { reason }, _)) => Err(reason),
-            Some((FromSupervisor::ExecFailed { errno }, _)) => {
-                Err(std::io::Error::from_raw_os_error(errno).to_string())
-            }
-            Some((FromSupervisor::ParkedEnded, _)) => Err("the process has ended".into()),
-            Some((other, _)) => Err(format!("unexpected message {other:?}")),
-            None => Err("the sandbox has ended".into()),
-        }
-    }
-}
-
-fn start(kind: &Kind, shells: &mut Shells, dead: &mut Vec<Running>) -> Result<Waiting, String> {
-    let spec = CreateSandbox {
-        id: String::new(),
-        mounts: kind.mounts.clone(),
-        // Of no effect before the function's own.
-        memory_mb: 1,
-        tmp_mb: BLANK_TMP_MB,
-        processes: kind.processes,
-        open_files: kind.open_files,
-        parked: None,
-    };
-    let (running, control) = shells.attach(&spec, true, dead)?;
-    let mut env = kind.env.clone();
-    env.push(("AWS_LAMBDA_RUNTIME_API".into(), RUNTIME_API.to_string()));
-    let park = ToSupervisor::Park { argv: kind.argv.clone(), env, telemetry_env: kind.telemetry_env.clone() };
-    match send(&control, &park, &[]) {
-        Ok(()) => Ok(Waiting { running, begun: Instant::now(), control, fds: None, ready: false }),
-        Err(error) => {
-            running.kill();
-            dead.push(running);
-            Err(format!("a new sandbox: {error}"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn demand_grows_when_there_were_too_few_and_eases_after_a_while() {
-        let begun = Instant::now();
-        let mut demand = Demand::new(2, 6, begun);
-        assert_eq!((demand.wanted, demand.eases_in(begun)), (2, None));
-        demand.short(begun);
-        assert_eq!(demand.wanted, 4);
-        demand.short(begun);
-        demand.short(begun);
-        assert_eq!(demand.wanted, 6, "never above the ceiling");
-        let later = begun + EASE_AFTER;
-        demand.ease(later - Duration::from_millis(1));
-        assert_eq!(demand.wanted, 6);
-        demand.ease(later);
-        assert_eq!((demand.wanted, demand.eases_in(later)), (3, Some(EASE_AFTER)));
-        demand.ease(later + EASE_AFTER);
-        assert_eq!((demand.wanted, demand.eases_in(later + EASE_AFTER)), (2, None));
-        let mut none = Demand::new(0, 0, begun);
-        none.short(begun);
-        assert_eq!(none.wanted, 0);
     }
 }

@@ -1,19 +1,24 @@
 //! Messages between server, launcher and supervisors: JSON in packets, descriptors beside them.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
+pub(crate) use rustix::net::SendFlags;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, recvmsg,
+    sendmsg,
 };
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Largest message: a whole environment with room to spare. Socket buffers are set to hold a few.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 128 * 1024;
+/// Descriptors that come with one: most with what a zygote is asked for.
+const MAX_DESCRIPTORS: usize = 24;
 
 /// The server asks the launcher.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +45,7 @@ pub(crate) struct Kind {
     pub(crate) telemetry_env: Option<String>,
     pub(crate) processes: u64,
     pub(crate) open_files: u64,
+    pub(crate) forks: bool,
 }
 
 /// Host path, guest path.
@@ -72,6 +78,8 @@ pub(crate) enum FromLauncher {
         mounting_us: u64,
         /// As in [`lambent_ports::sandbox::NotParked::ALL`].
         not_parked: Option<String>,
+        /// The process that waits was made for this.
+        forked: bool,
     },
     Failed {
         id: String,
@@ -96,12 +104,20 @@ pub(crate) enum ToSupervisor {
         tmp_device: Option<PathBuf>,
         /// The rest will be mounted from outside.
         mounted_late: bool,
+        /// The first process will come from outside.
+        joined: bool,
     },
     /// Starts a process that waits for the first [`ToSupervisor::Start`] with this argument vector.
     Park {
         argv: Vec<String>,
         env: Vec<(String, String)>,
         telemetry_env: Option<String>,
+    },
+    /// A process will come in that waits in the same way. With two descriptors: the near end of the stream socket that it
+    /// waits at, and the read end of its output.
+    Adopt {
+        argv: Vec<String>,
+        telemetry: bool,
     },
     Start {
         argv: Vec<String>,
@@ -116,7 +132,8 @@ pub(crate) enum ToSupervisor {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromSupervisor {
     /// With the listeners: the Runtime API's and those for services. With one more descriptor where mounts are made
-    /// from outside: the mount namespace.
+    /// from outside: the mount namespace. With more where a process comes from there:
+    /// [`crate::inside::Inside`].
     Ready,
     /// The sandbox could not be set up.
     SetupFailed {
@@ -158,14 +175,24 @@ fn send_flagged(
     fds: &[OwnedFd],
     flags: SendFlags,
 ) -> io::Result<()> {
+    let borrowed: Vec<BorrowedFd> = fds.iter().map(AsFd::as_fd).collect();
+    send_borrowed(socket, message, &borrowed, flags)
+}
+
+/// Sends one packet with descriptors that are kept.
+pub(crate) fn send_borrowed(
+    socket: impl AsFd,
+    message: &impl Serialize,
+    borrowed: &[BorrowedFd],
+    flags: SendFlags,
+) -> io::Result<()> {
     let bytes = serde_json::to_vec(message).map_err(io::Error::other)?;
     if bytes.len() > MAX_MESSAGE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message is too large"));
     }
-    let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !borrowed.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
+    if !borrowed.is_empty() && !control.push(SendAncillaryMessage::ScmRights(borrowed)) {
         return Err(io::Error::other("too many descriptors"));
     }
     loop {
@@ -177,12 +204,21 @@ fn send_flagged(
     }
 }
 
+thread_local! {
+    /// Made once and never cleared: a launcher's children have it as a copy, and each page that is written costs both a fault.
+    static RECEIVED: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_MESSAGE_BYTES].into());
+}
+
 /// Receives one packet; `None` when the other end is gone.
-pub(crate) fn receive<T: DeserializeOwned>(
+pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    RECEIVED.with_borrow_mut(|buffer| receive_into(socket, buffer))
+}
+
+fn receive_into<T: DeserializeOwned>(
     socket: impl AsFd,
     buffer: &mut [u8],
 ) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
         match recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC) {

@@ -129,7 +129,10 @@ pub fn parking_refused() -> Option<String> {
 fn parking() -> Check {
     let name = "start tiers";
     match parking_refused() {
-        None => good(name, "parked, executed; which of them a runtime's functions get is said below"),
+        None => good(
+            name,
+            "parked, forked (Python), executed; which of them a runtime's functions get is said below",
+        ),
         Some(reason) => lacking(
             name,
             Verdict::Degraded,

@@ -20,9 +20,6 @@ use crate::group::Group;
 use crate::protocol::{FromSupervisor, ToLauncher, ToSupervisor, receive, send};
 use crate::setup::{Listeners, RUNTIME_API, SERVICES};
 
-/// Answers are small: a reason at most.
-const MAX_ANSWER_BYTES: usize = 4096;
-
 type Answer = (FromSupervisor, Vec<OwnedFd>);
 
 /// What the supervisor has said.
@@ -135,9 +132,7 @@ impl LinuxSandbox {
 
 /// Hears the supervisor out until the sandbox is gone. Can be cancelled at any wait without losing a message.
 async fn listen(control: &UnixStream, heard: &Heard, group: &Group) {
-    let mut buffer = vec![0; MAX_ANSWER_BYTES];
-    let mut receive =
-        async || control.async_io(Interest::READABLE, || receive(control.as_fd(), &mut buffer)).await;
+    let receive = async || control.async_io(Interest::READABLE, || receive(control.as_fd())).await;
     while let Ok(Some((message, fds))) = receive().await {
         match message {
             FromSupervisor::Exited { code, signal } => {
@@ -214,7 +209,11 @@ impl Sandbox for LinuxSandbox {
                 let output =
                     fds.into_iter().next().ok_or_else(|| host("a process came without its output"))?;
                 rustix::io::ioctl_fionbio(&output, true).map_err(host)?;
-                let tier = if parked { StartTier::Parked } else { StartTier::Exec };
+                let tier = match parked {
+                    true if self.making.forked => StartTier::Forked,
+                    true => StartTier::Parked,
+                    false => StartTier::Exec,
+                };
                 Ok(ProcessOutput { output, tier })
             }
             (FromSupervisor::ExecFailed { errno }, _) => {

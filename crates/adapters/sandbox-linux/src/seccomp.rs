@@ -106,12 +106,12 @@ const TERMINAL_INPUT: [u64; 2] = [0x5412, 0x541C];
 pub(crate) struct Filters {
     allowed: BpfProgram,
     denied: BpfProgram,
+    zygotes: [BpfProgram; 2],
 }
 
 impl Filters {
     pub(crate) fn compile() -> Result<Self, String> {
-        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-            DENIED.iter().map(|call| (*call, Vec::new())).collect();
+        let mut rules: Rules = DENIED.iter().map(|call| (*call, Vec::new())).collect();
         rules.insert(libc::SYS_clone, clone_rules()?);
         rules.insert(libc::SYS_socket, socket_rules()?);
         let terminal = |request| rule(vec![condition(1, Op::MaskedEq(u64::from(u32::MAX)), request)?]);
@@ -123,9 +123,13 @@ impl Filters {
         rules.insert(libc::SYS_mknodat, device_rules(2)?);
         #[cfg(target_arch = "x86_64")]
         rules.insert(libc::SYS_mknod, device_rules(1)?);
-        let numbers: Vec<libc::c_long> =
+        let mut numbers: Vec<libc::c_long> =
             allowed::ALLOWED.iter().copied().flatten().chain(allowed::ALLOWED_HERE).copied().collect();
-        Ok(Filters { allowed: by_number::allow(&numbers), denied: program(rules, libc::EPERM)? })
+        let (allowed, denied) = (by_number::allow(&numbers), program(rules.clone(), libc::EPERM)?);
+        numbers.push(libc::SYS_setns);
+        rules.remove(&libc::SYS_setns);
+        let zygotes = [by_number::allow(&numbers), program(rules, libc::EPERM)?];
+        Ok(Filters { allowed, denied, zygotes })
     }
 
     /// Confines the calling thread and all it starts. `no_new_privs` must be set.
@@ -134,7 +138,24 @@ impl Filters {
         // Of two refusals the later filter's counts.
         apply_filter(&self.denied).map_err(io::Error::other)
     }
+
+    /// The same for a process whose children enter sandboxes: `setns` is left to it.
+    pub(crate) fn apply_to_zygote(&self) -> io::Result<()> {
+        self.zygotes.iter().try_for_each(|filter| apply_filter(filter).map_err(io::Error::other))
+    }
+
+    /// In the order of their application, as the kernel takes them.
+    pub(crate) fn instructions(&self) -> [Vec<Instruction>; 2] {
+        [&self.allowed, &self.denied].map(|program| {
+            program.iter().map(|filter| (filter.code, filter.jt, filter.jf, filter.k)).collect()
+        })
+    }
 }
+
+/// `struct sock_filter`.
+pub(crate) type Instruction = (u16, u8, u8, u32);
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 fn condition(argument: u8, op: Op, value: u64) -> Result<SeccompCondition, String> {
     SeccompCondition::new(argument, Len::Qword, op, value).map_err(|error| error.to_string())
@@ -175,7 +196,7 @@ fn socket_rules() -> Result<Vec<SeccompRule>, String> {
     Ok(vec![others, raw, packet, netlink])
 }
 
-fn program(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgram, String> {
+fn program(rules: Rules, errno: i32) -> Result<BpfProgram, String> {
     let arch = std::env::consts::ARCH.try_into().map_err(|error| format!("{error:?}"))?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno as u32), arch);
     filter.and_then(TryInto::try_into).map_err(|error| error.to_string())

@@ -11,9 +11,10 @@ use rustix::net::{AddressFamily, SocketType, socket};
 
 use crate::cgroups::{self, Dirs};
 use crate::egress::{self, Link};
+use crate::inside::Inside;
 use crate::names::Names;
 use crate::seccomp::Filters;
-use crate::{landlock, sys, tree};
+use crate::{inside, landlock, sys, tree};
 
 /// Where the Runtime API is, inside: AWS's own address.
 pub(crate) const RUNTIME_API: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 100, 1), 9001);
@@ -29,7 +30,7 @@ const NAMESPACED_PROCESS_LIMIT: (u32, u32) = (5, 14);
 
 /// Soft and hard limits that are the same for every function (recorded). Whoever starts the server has others, and the
 /// function is to see none of them. A core goes where the function may write, so it costs the function alone.
-const OTHER_LIMITS: [(&str, libc::__rlimit_resource_t, u64, u64); 8] = [
+pub(crate) const OTHER_LIMITS: [(&str, libc::__rlimit_resource_t, u64, u64); 8] = [
     ("core limit", libc::RLIMIT_CORE, 10 << 30, 10 << 30),
     ("locked memory limit", libc::RLIMIT_MEMLOCK, 64 << 10, 64 << 10),
     ("stack limit", libc::RLIMIT_STACK, 8 << 20, libc::RLIM_INFINITY),
@@ -67,6 +68,8 @@ pub(crate) struct Attachment<'a> {
     pub(crate) open_files: u64,
     /// More will be mounted from outside: who does it needs the mount namespace.
     pub(crate) mounted_late: bool,
+    /// A process will come in from outside.
+    pub(crate) joined: bool,
 }
 
 /// What a function reaches the server by, inside its sandbox's own network.
@@ -95,6 +98,7 @@ pub(crate) struct Attached {
     pub(crate) mount_namespace: Option<OwnedFd>,
     /// Where nobody outside answers.
     pub(crate) names: Option<Names>,
+    pub(crate) inside: Option<Inside>,
 }
 
 /// A sandbox that waits for its function.
@@ -102,7 +106,6 @@ pub(crate) struct Blank<'a> {
     shell: Shell<'a>,
     listeners: Listeners,
     names: Option<Names>,
-    mapper: Option<Mapper>,
 }
 
 /// A failed step, by name.
@@ -129,11 +132,7 @@ impl<'a> Shell<'a> {
         step("root tree", tree::build(self.root, resolver, self.trust))?;
         step("/tmp", tree::mount_tmp(self.root, self.tmp_device, self.tmp_mb))?;
         let _ = rustix::system::sethostname(b"localhost");
-        let mapper = match self.host_ids {
-            Some(ids) => Some(step("user mapping", Mapper::start(ids))?),
-            None => None,
-        };
-        Ok(Blank { shell: self, listeners, names, mapper })
+        Ok(Blank { shell: self, listeners, names })
     }
 }
 
@@ -152,25 +151,36 @@ impl Blank<'_> {
             true => Some(step("mount namespace", std::fs::File::open("/proc/self/ns/mnt"))?.into()),
             false => None,
         };
-        drop_privileges(attachment, self.mapper, self.shell.filters)?;
-        Ok(Attached { listeners: self.listeners, mount_namespace, names: self.names })
+        let namespaces = match attachment.joined {
+            true => Some(step("namespaces", inside::open())?),
+            false => None,
+        };
+        let inside = drop_privileges(attachment, &self.shell, namespaces)?;
+        Ok(Attached { listeners: self.listeners, mount_namespace, names: self.names, inside })
     }
 }
 
-/// Own user namespace, unprivileged user, no capabilities, no way back, Landlock, seccomp. In this order: mapping users
-/// needs rights outside, and the filters forbid what comes before them.
-fn drop_privileges(attachment: &Attachment, mapper: Option<Mapper>, filters: &Filters) -> Step<()> {
+/// Own user namespace, unprivileged user, no capabilities, no way back, Landlock, seccomp. In this order: the
+/// filters forbid what comes before them.
+fn drop_privileges(
+    attachment: &Attachment,
+    shell: &Shell,
+    mut namespaces: Option<Vec<OwnedFd>>,
+) -> Step<Option<Inside>> {
     step("open files limit", sys::set_limit(libc::RLIMIT_NOFILE, attachment.open_files))?;
     for (name, resource, soft, hard) in OTHER_LIMITS {
         step(name, sys::set_limits_where_possible(resource, soft, hard))?;
     }
     // Besides the cgroup's, and instead of it where there is none. As root the user is this sandbox's own, so the count
     // is too, on any kernel.
-    if mapper.is_some() || kernel_version() >= NAMESPACED_PROCESS_LIMIT {
+    if counts_processes(shell.host_ids.is_some()) {
         step("process limit", sys::set_limit(libc::RLIMIT_NPROC, attachment.processes))?;
     }
-    if let Some(mapper) = mapper {
-        step("user namespace", mapper.enter())?;
+    if let Some(ids) = shell.host_ids {
+        step("user namespace", enter_user_namespace(ids))?;
+    }
+    if let Some(namespaces) = &mut namespaces {
+        namespaces.push(step("own user namespace", inside::open_last())?);
     }
     step("change user", sys::set_ids(SANDBOX_UID, SANDBOX_GID))?;
     step("capabilities", sys::drop_capabilities())?;
@@ -179,11 +189,17 @@ fn drop_privileges(attachment: &Attachment, mapper: Option<Mapper>, filters: &Fi
     step("dumpable", sys::prctl(libc::PR_SET_DUMPABLE, 0))?;
     // Changing users cleared it.
     step("parent death", die_with_parent())?;
-    step("landlock", landlock::apply())?;
-    step("seccomp", filters.apply())
+    let ruleset = step("landlock", landlock::apply())?;
+    step("seccomp", shell.filters.apply())?;
+    Ok(namespaces.map(|namespaces| Inside::new(namespaces, ruleset)))
 }
 
-fn die_with_parent() -> io::Result<()> {
+/// Whether a limit of processes would count a sandbox's own alone.
+pub(crate) fn counts_processes(own_user: bool) -> bool {
+    own_user || kernel_version() >= NAMESPACED_PROCESS_LIMIT
+}
+
+pub(crate) fn die_with_parent() -> io::Result<()> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong)
 }
 
@@ -196,39 +212,19 @@ pub(crate) fn kernel_version() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// A process that maps users and groups into the sandbox's user namespace: from inside, only the own user could be
-/// mapped. It waits, made while there is time.
-struct Mapper {
-    go: io::PipeWriter,
-    pid: libc::pid_t,
-}
-
-impl Mapper {
-    fn start((uid, gid): (u32, u32)) -> io::Result<Self> {
-        let (told, go) = io::pipe()?;
-        match sys::fork()? {
-            None => {
-                drop(go);
-                let mut byte = [0];
-                let told = io::Read::read(&mut &told, &mut byte).is_ok_and(|count| count == 1);
-                // The sandbox is the first of its pid namespace, and `/proc` by now shows that namespace.
-                let mapped = told
-                    && std::fs::write("/proc/1/uid_map", format!("{SANDBOX_UID} {uid} 1\n")).is_ok()
-                    && std::fs::write("/proc/1/gid_map", format!("{SANDBOX_GID} {gid} 1\n")).is_ok();
-                sys::exit_now(i32::from(!mapped));
-            }
-            Some(pid) => Ok(Mapper { go, pid }),
-        }
-    }
-
-    fn enter(mut self) -> io::Result<()> {
-        sys::unshare(libc::CLONE_NEWUSER)?;
-        io::Write::write_all(&mut self.go, b"x")?;
-        match sys::reap(true) {
-            Some(ended) if ended.pid == self.pid && ended.code == Some(0) => Ok(()),
-            _ => Err(io::Error::other("users could not be mapped")),
-        }
-    }
+/// Becomes the sandbox's user in a user namespace of its own. Whoever makes one may map the user that he is, and no other:
+/// hence the change before.
+fn enter_user_namespace((uid, gid): (u32, u32)) -> io::Result<()> {
+    sys::prctl(libc::PR_SET_KEEPCAPS, 1)?;
+    sys::set_ids(uid, gid)?;
+    // Not every host lets a user without it make a user namespace.
+    sys::set_only_capability(sys::CAP_SYS_ADMIN)?;
+    // What is in `/proc/self` is root's otherwise.
+    sys::prctl(libc::PR_SET_DUMPABLE, 1)?;
+    sys::unshare(libc::CLONE_NEWUSER)?;
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/uid_map", format!("{SANDBOX_UID} {uid} 1\n"))?;
+    std::fs::write("/proc/self/gid_map", format!("{SANDBOX_GID} {gid} 1\n"))
 }
 
 /// Loopback with the Runtime API's address, and the listeners.

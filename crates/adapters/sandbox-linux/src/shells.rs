@@ -11,12 +11,14 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::cgroups::{self, Cgroups, Dirs};
 use crate::egress::{self, Egress, Gateway, Link};
+use crate::inside::Inside;
 use crate::protocol::{CreateSandbox, FromSupervisor, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
 use crate::seccomp::Filters;
-use crate::setup::{Attached, Attachment, SANDBOX_GID, SANDBOX_UID, Shell};
+use crate::setup::{Attached, Attachment, SANDBOX_GID, SANDBOX_UID, Shell, counts_processes};
 use crate::supervisor::Supervisor;
 use crate::sys::{self, Cloned};
 use crate::tmp_disk::{TmpDisk, TmpDisks};
+use crate::zygote::{self, Nest};
 
 /// How many wait. Each holds a process and a few mounts, about 0.3 MB; a burst that takes more waits for its own.
 const BLANKS: usize = 8;
@@ -33,7 +35,8 @@ const LAUNCHER_HOST_IDS: u32 = 1_024;
 pub(crate) struct Running {
     pub(crate) pidfd: OwnedFd,
     pub(crate) cgroups: Dirs,
-    host_id: u32,
+    /// A sandbox's own user.
+    host_id: Option<u32>,
 }
 
 impl Running {
@@ -47,6 +50,17 @@ impl Running {
         self.cgroups.iter().for_each(|(_, dir)| cgroups::let_die(dir));
         sys::kill_by_pidfd(&self.pidfd);
     }
+}
+
+/// What a blank sandbox is given away for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    Function,
+    /// A process that waits for its function: `joined` where it comes from outside, `at_once` where somebody waits for it.
+    Park {
+        joined: bool,
+        at_once: bool,
+    },
 }
 
 /// Waits for its function; `control` is for the server then.
@@ -126,7 +140,7 @@ impl Shells {
     /// A blank sandbox that has ended by itself says why.
     pub(crate) fn failed(&mut self, blank: Blank) -> Dirs {
         self.refill = false;
-        let heard = receive::<FromSupervisor>(&blank.control, &mut vec![0; MAX_MESSAGE_BYTES]);
+        let heard = receive::<FromSupervisor>(&blank.control);
         if let Ok(Some((FromSupervisor::SetupFailed { reason }, _))) = heard {
             complain!("lambent: no sandboxes are made ahead: {reason}");
         }
@@ -135,7 +149,9 @@ impl Shells {
 
     /// Its groups are left to be removed.
     pub(crate) fn ended(&mut self, running: Running) -> Dirs {
-        self.host_ids_in_use.remove(&running.host_id);
+        if let Some(id) = running.host_id {
+            self.host_ids_in_use.remove(&id);
+        }
         running.cgroups
     }
 
@@ -144,19 +160,19 @@ impl Shells {
     pub(crate) fn attach(
         &mut self,
         spec: &CreateSandbox,
-        mounted_late: bool,
+        purpose: Purpose,
         dead: &mut Vec<Running>,
     ) -> Result<(Running, OwnedFd), String> {
         self.refill = true;
         // In order of age: the oldest is the most likely to be ready.
         while let Some(blank) = self.blanks.pop_front() {
-            match self.give(&blank, spec, mounted_late) {
+            match self.give(&blank, spec, purpose) {
                 Ok(()) => return Ok((blank.running, blank.control)),
                 Err(_) => dead.push(blank.running),
             }
         }
         let blank = self.make(if self.disks.is_some() { BLANK_TMP_MB } else { spec.tmp_mb })?;
-        match self.give(&blank, spec, mounted_late) {
+        match self.give(&blank, spec, purpose) {
             Ok(()) => Ok((blank.running, blank.control)),
             Err(reason) => {
                 blank.running.kill();
@@ -166,12 +182,12 @@ impl Shells {
         }
     }
 
-    fn give(&mut self, blank: &Blank, spec: &CreateSandbox, mounted_late: bool) -> Result<(), String> {
-        if mounted_late {
-            // Its limits come with its function.
-            cgroups::step_back(&blank.running.cgroups);
-        } else {
-            blank.running.limit(spec)?;
+    fn give(&mut self, blank: &Blank, spec: &CreateSandbox, purpose: Purpose) -> Result<(), String> {
+        match purpose {
+            Purpose::Function => blank.running.limit(spec)?,
+            // Limits come with a function.
+            Purpose::Park { at_once: false, .. } => cgroups::step_back(&blank.running.cgroups),
+            Purpose::Park { at_once: true, .. } => {}
         }
         let disk = match &mut self.disks {
             Some(disks) if spec.tmp_mb != BLANK_TMP_MB => Some(new_disk(disks, spec.tmp_mb)?),
@@ -185,10 +201,43 @@ impl Shells {
             processes: spec.processes,
             open_files: spec.open_files,
             tmp_device: device,
-            mounted_late,
+            mounted_late: matches!(purpose, Purpose::Park { .. }),
+            joined: matches!(purpose, Purpose::Park { joined: true, .. }),
         };
         let open: Vec<OwnedFd> = open.into_iter().collect();
         send(&blank.control, &attach, &open).map_err(|error| format!("a new sandbox: {error}"))
+    }
+
+    /// Starts a zygote: a process beside the sandboxes that `nest` makes of a child of this one. Returns what it says, too.
+    pub(crate) fn start_zygote(
+        &mut self,
+        nest: Nest,
+        socket: OwnedFd,
+    ) -> Result<(Running, std::io::PipeReader), String> {
+        self.made += 1;
+        let cgroups =
+            self.cgroups.create(&format!("z{}", self.made)).map_err(|error| format!("cgroups: {error}"))?;
+        let (output, output_write) = std::io::pipe().map_err(|error| format!("pipe: {error}"))?;
+        match sys::clone_process(zygote::NAMESPACES) {
+            Err(error) => {
+                cgroups::remove(&cgroups);
+                Err(format!("clone: {error}"))
+            }
+            Ok(Cloned::Child) => {
+                sys::close_all_but(&[socket.as_raw_fd(), output_write.as_raw_fd()]);
+                nest.run(&self.root, &cgroups, &self.filters, &socket, &output_write)
+            }
+            Ok(Cloned::Parent { pidfd, .. }) => Ok((Running { pidfd, cgroups, host_id: None }, output)),
+        }
+    }
+
+    /// The limit of processes that one who comes into a sandbox sets itself.
+    pub(crate) fn process_limit(&self, processes: u64) -> Option<u64> {
+        counts_processes(self.is_root).then_some(processes)
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.filters
     }
 
     fn make(&mut self, tmp_mb: u32) -> Result<Blank, String> {
@@ -199,7 +248,7 @@ impl Shells {
         match self.spawn(tmp_mb, &cgroups, host_id) {
             Ok((pidfd, control)) => {
                 self.host_ids_in_use.insert(host_id);
-                Ok(Blank { running: Running { pidfd, cgroups, host_id }, control })
+                Ok(Blank { running: Running { pidfd, cgroups, host_id: Some(host_id) }, control })
             }
             Err(reason) => {
                 cgroups::remove(&cgroups);
@@ -346,6 +395,7 @@ fn be_sandbox(shell: Shell, server: OwnedFd, tmp_open: Option<OwnedFd>) -> ! {
     let names = attached.names;
     let mut fds = Vec::from(attached.listeners.into_fds());
     fds.extend(attached.mount_namespace);
+    fds.extend(attached.inside.into_iter().flat_map(Inside::into_fds));
     if send(&server, &FromSupervisor::Ready, &fds).is_err() {
         sys::exit_now(1);
     }
@@ -361,12 +411,20 @@ fn become_a_functions(
     let blank = shell.prepare()?;
     // Mounted by now, which keeps the device.
     drop(tmp_open);
-    let asked = receive::<ToSupervisor>(server.as_fd(), &mut vec![0; MAX_MESSAGE_BYTES]);
+    let asked = receive::<ToSupervisor>(server.as_fd());
     let Some((asked, device_open)) = asked.map_err(|error| format!("attach: {error}"))? else {
         return Ok(None);
     };
-    let ToSupervisor::Attach { mounts, memory_mb, tmp_mb, tmp_device, processes, open_files, mounted_late } =
-        asked
+    let ToSupervisor::Attach {
+        mounts,
+        memory_mb,
+        tmp_mb,
+        tmp_device,
+        processes,
+        open_files,
+        mounted_late,
+        joined,
+    } = asked
     else {
         return Err("attach: another message came first".into());
     };
@@ -378,6 +436,7 @@ fn become_a_functions(
         processes,
         open_files,
         mounted_late,
+        joined,
     };
     let attached = blank.attach(&attachment)?;
     drop(device_open);

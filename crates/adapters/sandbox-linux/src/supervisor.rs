@@ -11,7 +11,7 @@ use lambent_ports::sandbox::PARKED_FD_ENV;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::names::Names;
-use crate::protocol::{FromSupervisor, MAX_MESSAGE_BYTES, ToSupervisor, receive, send};
+use crate::protocol::{FromSupervisor, ToSupervisor, receive, send};
 use crate::sys;
 
 /// How long the kernel gets to collect descriptors that are under way to nobody, and how often is looked.
@@ -19,11 +19,11 @@ const COLLECTED_WITHIN: Duration = Duration::from_secs(5);
 const COLLECTED_AGAIN: Duration = Duration::from_millis(2);
 
 /// Descriptor that a runtime finds its framed log under.
-const TELEMETRY_FD: i32 = 3;
+pub(crate) const TELEMETRY_FD: i32 = 3;
 /// Descriptor that a parked process waits at: above those that it will open by itself.
-const PARKED_FD: i32 = 9;
+pub(crate) const PARKED_FD: i32 = 9;
 /// Where descriptors go that must not be in a runtime's way.
-const FIRST_OWN_FD: i32 = 10;
+pub(crate) const FIRST_OWN_FD: i32 = 10;
 
 pub(crate) struct Supervisor {
     server: OwnedFd,
@@ -35,7 +35,8 @@ pub(crate) struct Supervisor {
 /// A process that waits for what it is to become.
 struct Parked {
     argv: Vec<String>,
-    pid: libc::pid_t,
+    /// Unknown as long as one that comes from outside has not said it.
+    pid: Option<libc::pid_t>,
     socket: UnixStream,
     output: OwnedFd,
     telemetry: bool,
@@ -64,7 +65,6 @@ impl Supervisor {
 
     fn serve(&mut self) -> std::io::Result<()> {
         let children = sys::child_signals()?;
-        let mut buffer = vec![0; MAX_MESSAGE_BYTES];
         loop {
             let mut ready =
                 vec![PollFd::new(&self.server, PollFlags::IN), PollFd::new(&children, PollFlags::IN)];
@@ -92,7 +92,7 @@ impl Supervisor {
                 self.hear_parked()?;
             }
             if asked {
-                match receive::<ToSupervisor>(self.server.as_fd(), &mut buffer)? {
+                match receive::<ToSupervisor>(self.server.as_fd())? {
                     None => return Ok(()),
                     Some((ToSupervisor::Stop, _)) => {
                         sys::kill_all();
@@ -100,7 +100,7 @@ impl Supervisor {
                         self.reap(true)?;
                         self.tell(&FromSupervisor::Stopped, &[])?;
                     }
-                    Some((start, _)) => self.start(start)?,
+                    Some((start, fds)) => self.start(start, fds)?,
                 }
             }
         }
@@ -123,7 +123,7 @@ impl Supervisor {
 
     fn reap(&mut self, all: bool) -> std::io::Result<()> {
         while let Some(ended) = sys::reap(all) {
-            if self.parked.as_ref().is_some_and(|parked| parked.pid == ended.pid) {
+            if self.parked.as_ref().is_some_and(|parked| parked.pid == Some(ended.pid)) {
                 self.parked = None;
                 self.tell(&FromSupervisor::ParkedEnded, &[])?;
             }
@@ -135,8 +135,9 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start(&mut self, asked: ToSupervisor) -> std::io::Result<()> {
+    fn start(&mut self, asked: ToSupervisor, fds: Vec<OwnedFd>) -> std::io::Result<()> {
         match asked {
+            ToSupervisor::Adopt { argv, telemetry } => self.adopt(argv, telemetry, fds),
             ToSupervisor::Park { argv, env, telemetry_env } => self.park(argv, env, telemetry_env),
             ToSupervisor::Start { .. } if self.main.is_some() => self.tell(&FromSupervisor::Busy, &[]),
             ToSupervisor::Start { argv, env, cwd, telemetry_env } => {
@@ -169,25 +170,46 @@ impl Supervisor {
         let run = Run { argv: argv.clone(), env, cwd: "/".into(), telemetry_env };
         match run.start(Some(&far))? {
             Ok(Started { pid, output }) => {
-                self.parked = Some(Parked { argv, pid, socket, output, telemetry, ready: false });
+                self.parked = Some(Parked { argv, pid: Some(pid), socket, output, telemetry, ready: false });
                 Ok(())
             }
             Err(errno) => self.tell(&FromSupervisor::ExecFailed { errno }, &[]),
         }
     }
 
+    /// Waits for a process that comes in from outside.
+    fn adopt(&mut self, argv: Vec<String>, telemetry: bool, fds: Vec<OwnedFd>) -> std::io::Result<()> {
+        let mut fds = fds.into_iter();
+        let Some((socket, output)) = fds.next().zip(fds.next()) else {
+            return self.tell(&FromSupervisor::ParkedEnded, &[]);
+        };
+        self.parked =
+            Some(Parked { argv, pid: None, socket: socket.into(), output, telemetry, ready: false });
+        Ok(())
+    }
+
     fn hear_parked(&mut self) -> std::io::Result<()> {
         let Some(parked) = &mut self.parked else { return Ok(()) };
-        match parked.socket.read(&mut [0]) {
-            Ok(1) => {
+        let mut said = [0; 1 + size_of::<libc::pid_t>()];
+        let length = parked.socket.read(&mut said).unwrap_or(0);
+        if length == said.len() {
+            // By one from outside: it has become a child of this process, and this is its number here.
+            parked.pid = Some(libc::pid_t::from_ne_bytes([said[1], said[2], said[3], said[4]]));
+        }
+        match (length, parked.pid) {
+            (1.., Some(_)) => {
                 parked.ready = true;
                 self.tell(&FromSupervisor::Parked, &[])
             }
             // Closed: of no use any more, if it has not ended anyway.
-            _ => {
-                sys::kill(parked.pid);
+            (_, Some(pid)) => {
+                sys::kill(pid);
                 parked.ready = true;
                 Ok(())
+            }
+            (_, None) => {
+                self.parked = None;
+                self.tell(&FromSupervisor::ParkedEnded, &[])
             }
         }
     }
@@ -207,10 +229,12 @@ impl Supervisor {
         let message = serde_json::to_vec(&Becoming { argv, env, cwd }).ok()?;
         if fits && (&parked.socket).write_all(&message).is_ok() {
             // Dropping the socket ends the message.
-            return Some(Started { pid: parked.pid, output: parked.output });
+            return Some(Started { pid: parked.pid?, output: parked.output });
         }
         // It would hold the runtime's socket and be counted.
-        sys::kill(parked.pid);
+        if let Some(pid) = parked.pid {
+            sys::kill(pid);
+        }
         None
     }
 }

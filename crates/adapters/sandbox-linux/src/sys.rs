@@ -204,20 +204,47 @@ pub(crate) fn set_ids(uid: u32, gid: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Keeps these capabilities at most, through the next exec too.
+pub(crate) fn keep_capabilities(kept: &[libc::c_ulong]) -> io::Result<()> {
+    for capability in (0..=LAST_POSSIBLE_CAPABILITY).filter(|capability| !kept.contains(capability)) {
+        // As below.
+        if prctl(libc::PR_CAPBSET_DROP, capability).is_err() {
+            break;
+        }
+    }
+    let word = |half: usize| {
+        kept.iter().filter(|bit| **bit as usize / 32 == half).fold(0u32, |set, bit| set | 1 << (bit % 32))
+    };
+    let (low, high) = (word(0), word(1));
+    set_capabilities(&[low, low, 0, high, high, 0])
+}
+
+pub(crate) const CAP_SYS_ADMIN: u32 = 21;
+
+/// Effective and permitted: this one.
+pub(crate) fn set_only_capability(capability: u32) -> io::Result<()> {
+    set_capabilities(&[1 << capability, 1 << capability, 0, 0, 0, 0])
+}
+
+/// Effective, permitted and inheritable ones, the low half of each, then the high half of each.
+fn set_capabilities(sets: &[u32; 6]) -> io::Result<()> {
+    let header: [u32; 2] = [0x2008_0522, 0];
+    // SAFETY: version 3 of the interface takes this header and two times three words, which outlive the call.
+    checked(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) })?;
+    Ok(())
+}
+
+const LAST_POSSIBLE_CAPABILITY: libc::c_ulong = 63;
+
 /// Gives up every capability, in every set. A change of user alone does not, where the user before it was not root.
 pub(crate) fn drop_capabilities() -> io::Result<()> {
-    const LAST_POSSIBLE: libc::c_ulong = 63;
-    for capability in 0..=LAST_POSSIBLE {
+    for capability in 0..=LAST_POSSIBLE_CAPABILITY {
         // Beyond the last one that the kernel knows this fails: there is nothing to drop.
         if prctl(libc::PR_CAPBSET_DROP, capability).is_err() {
             break;
         }
     }
-    let header: [u32; 2] = [0x2008_0522, 0];
-    let none = [0u32; 6];
-    // SAFETY: version 3 of the interface takes this header and two times three words, which outlive the call.
-    checked(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) })?;
-    Ok(())
+    set_capabilities(&[0; 6])
 }
 
 pub(crate) fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {

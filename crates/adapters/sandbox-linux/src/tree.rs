@@ -50,6 +50,16 @@ const HIDDEN_IN_PROC: [&str; 12] = [
 
 /// The empty tree: everything but what a function's sandbox is told apart by.
 pub(crate) fn build(root: &Path, resolver: Ipv4Addr, trust: Option<&Path>) -> io::Result<()> {
+    build_without_processes(root, resolver, trust)?;
+    procfs(&root.join("proc"))
+}
+
+/// The same with nothing in `/proc`.
+pub(crate) fn build_without_processes(
+    root: &Path,
+    resolver: Ipv4Addr,
+    trust: Option<&Path>,
+) -> io::Result<()> {
     // What is mounted here does not show on the host; what the host unmounts goes here too, and isn't kept busy.
     sys::mount(None, Path::new("/"), None, libc::MS_REC | libc::MS_SLAVE, None)?;
     let tmpfs = Path::new("tmpfs");
@@ -65,8 +75,7 @@ pub(crate) fn build(root: &Path, resolver: Ipv4Addr, trust: Option<&Path>) -> io
     for masked in MASKED.map(|masked| root.join(masked)).iter().filter(|masked| masked.is_dir()) {
         sys::mount(Some(tmpfs), masked, Some("tmpfs"), READ_ONLY, Some("mode=755,size=4k"))?;
     }
-    devices(root)?;
-    procfs(&root.join("proc"))
+    devices(root)
 }
 
 /// Mounts `/tmp`: a device's file system, or memory.

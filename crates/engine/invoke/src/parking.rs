@@ -52,6 +52,7 @@ fn kind(runtime: &ResolvedRuntime) -> Option<ParkedKind> {
         telemetry_env: runtime.framed_logs.then_some(TELEMETRY_ENV),
         processes: limits::PROCESSES,
         open_files: limits::OPEN_FILES,
+        forks: runtime.forks,
     })
 }
 

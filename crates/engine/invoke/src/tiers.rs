@@ -7,7 +7,7 @@ use lambent_ports::sandbox::{NotParked, StartTier};
 use crate::metrics::add;
 
 /// The ways, fastest first.
-const TIERS: [&str; 3] = ["parked", "executed", "native"];
+const TIERS: [&str; 4] = ["parked", "forked", "executed", "native"];
 
 /// Counts of started processes.
 #[derive(Debug, Default)]
@@ -21,7 +21,8 @@ impl Tiers {
     pub(crate) fn started(&self, tier: StartTier, native: bool, not_parked: Option<NotParked>) {
         let place = match tier {
             StartTier::Parked => 0,
-            StartTier::Exec => 1 + usize::from(native),
+            StartTier::Forked => 1,
+            StartTier::Exec => 2 + usize::from(native),
         };
         add(&self.started[place], 1);
         if let Some(why) = not_parked.filter(|_| tier != StartTier::Parked) {
@@ -54,7 +55,7 @@ mod tests {
             assert_eq!(why as usize, place);
             let counted: Vec<_> = tiers.reasons().filter(|(_, count)| *count > 0).collect();
             assert_eq!(counted, [(name, 1)]);
-            assert_eq!(tiers.counts().map(|(_, count)| count).collect::<Vec<_>>(), [1, 1, 0]);
+            assert_eq!(tiers.counts().map(|(_, count)| count).collect::<Vec<_>>(), [1, 0, 1, 0]);
         }
     }
 }

@@ -80,7 +80,7 @@ pub struct ServeOptions {
     /// Milliseconds after which an idle environment's processes are frozen
     #[arg(long, env = "LAMBENT_FREEZE_AFTER_MS", default_value_t = 500, value_name = "MS")]
     pub freeze_after_ms: u64,
-    /// Interpreters of each runtime in use that wait for an environment to start; about 30 MiB each
+    /// Interpreters of each runtime in use that wait for an environment to start; Python about 3 MiB each, Node.js 30
     #[arg(long, env = "LAMBENT_PARKED_MIN", default_value_t = 2, value_name = "COUNT")]
     pub parked_min: u32,
     /// At most so many of each, while they are in demand; 0 parks none

@@ -332,6 +332,7 @@ async fn a_parked_process_becomes_what_is_started(subject: &Subject) {
         telemetry_env: None,
         processes: spec.processes,
         open_files: spec.open_files,
+        forks: false,
     };
     let count = ParkedCount { floor: 1, ceiling: 2 };
     subject.host.keep_parked(vec![kind.clone()], count);

@@ -15,6 +15,7 @@ pub mod leaks;
 pub mod life;
 pub mod ordinary_user;
 pub mod parked;
+pub mod zygote;
 
 pub struct Host {
     pub client: Arc<LauncherClient>,
@@ -117,6 +118,12 @@ cases! {
     parked::what_waits_goes_when_it_is_not_wanted_and_with_its_launcher,
     parked::the_launchers_death_is_the_death_of_what_waits,
     parked::what_can_not_wait_harms_nobody,
+    zygote::a_forked_process_is_confined_as_an_executed_one,
+    zygote::escapes_fail_for_a_forked_process,
+    zygote::memory_is_limited_for_a_forked_process,
+    zygote::a_zygote_has_few_rights_and_sees_no_function,
+    zygote::the_death_of_a_zygote_harms_nobody,
+    zygote::zygotes_go_with_their_launcher_and_when_they_are_not_wanted,
     egress::nat_reaches_the_outside_and_nothing_else,
     egress::host_mode_reaches_the_hosts_own_addresses_too,
     egress::nothing_of_it_stays_and_launchers_keep_apart,

@@ -37,6 +37,7 @@ fn kind(marker: &str, argv: Vec<String>) -> ParkedKind {
         telemetry_env: None,
         processes: spec.processes,
         open_files: spec.open_files,
+        forks: false,
     }
 }
 

@@ -253,6 +253,7 @@ impl RuntimeCatalog for OneRuntime {
             version_hash: "0".repeat(64),
             framed_logs: false,
             parked: None,
+            forks: false,
             warning: None,
         }))
     }

@@ -260,6 +260,7 @@ impl RuntimeCatalog for OneRuntime {
             version_hash: "0".repeat(64),
             framed_logs: false,
             parked: Some(UNLESS),
+            forks: false,
             warning: None,
         }))
     }
