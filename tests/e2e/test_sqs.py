@@ -3,9 +3,11 @@
 import concurrent.futures
 import json
 import os
+import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -266,6 +268,33 @@ def test_fifo_queues_keep_the_order_of_groups_and_send_nothing_twice(sqs):
     )
 
 
+def test_high_throughput_makes_duplicates_of_a_group_alone(sqs):
+    high = {"DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    url = make(sqs, "high.fifo", FifoQueue="true", ContentBasedDeduplication="true", **high)
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(high))["Attributes"]
+    assert attributes == high
+    for group in ("a", "b", "a"):
+        sqs.send_message(QueueUrl=url, MessageBody="same", MessageGroupId=group)
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["MessageGroupId"])["Messages"]
+    received += sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["MessageGroupId"]).get("Messages", [])
+    assert sorted(message["Attributes"]["MessageGroupId"] for message in received) == ["a", "b"]
+    code, _ = refusal(sqs.set_queue_attributes, QueueUrl=url, Attributes={"DeduplicationScope": "queue"})
+    assert code == "InvalidAttributeValue"
+
+
+def test_a_redrive_allow_policy_names_who_may(sqs):
+    arn = "arn:aws:sqs:us-east-1:123456789012:"
+    allow = {"redrivePermission": "byQueue", "sourceQueueArns": [arn + "allowed-source"]}
+    make(sqs, "choosy-dead", RedriveAllowPolicy=json.dumps(allow))
+    redrive = json.dumps({"deadLetterTargetArn": arn + "choosy-dead", "maxReceiveCount": 3})
+    make(sqs, "allowed-source", RedrivePolicy=redrive)
+    code, text = refusal(sqs.create_queue, QueueName="other-source", Attributes={"RedrivePolicy": redrive})
+    assert code == "InvalidParameterValue" and "does not have permission to redrive" in text
+    fifo = make(sqs, "choosy.fifo", FifoQueue="true")
+    code, text = refusal(sqs.set_queue_attributes, QueueUrl=fifo, Attributes={"RedrivePolicy": redrive})
+    assert code == "InvalidParameterValue" and text.endswith("Dead-letter queue must be same type of queue as the source.")
+
+
 def test_a_wait_ends_with_the_message_and_at_its_time(sqs):
     url = make(sqs, "waited")
     receive = lambda **more: (sqs.receive_message(QueueUrl=url, **more), time.monotonic())
@@ -510,3 +539,61 @@ def test_the_javascript_sdk_speaks_to_queues(server):
     done = subprocess.run(["node", "-e", SCRIPT], env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [["one", "two"], [1, 2, 3], 2, "QueueDoesNotExist"]
+
+
+def receive_and_drop(server, url):
+    """A client that asks for messages and drops its connection while the answer is on its way."""
+    connection = cut_long_poll(server, url)
+    # Refused by the kernel from now on: the client has gone without reading.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(random.random() * 0.004)
+    connection.close()
+
+
+def test_connections_dropped_in_the_middle_of_a_receive_lose_nothing(server, sqs):
+    """Whatever a client was about to get when its connection broke is somebody else's after its visibility timeout at the latest."""
+    url = make(sqs, "dropped-connections", VisibilityTimeout=2)
+    expected = {str(number) for number in range(200)}
+    stop = threading.Event()
+
+    def drop():
+        while not stop.is_set():
+            receive_and_drop(server, url)
+
+    got = set()
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        droppers = [pool.submit(drop) for _ in range(10)]
+        bodies = sorted(expected, key=int)
+        for at in range(0, len(bodies), 10):
+            sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": body, "MessageBody": body} for body in bodies[at:at + 10]])
+
+        def all_have_come():
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, VisibilityTimeout=600).get("Messages", []):
+                got.add(message["Body"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return got == expected
+
+        try:
+            wait_for(all_have_come, "every message comes")
+        finally:
+            stop.set()
+        for dropper in droppers:
+            dropper.result(60)
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+
+
+def test_a_hundred_cut_waits_leave_nothing_leased(server, sqs):
+    url = make(sqs, "hundred-cut", VisibilityTimeout=600)
+    cut = [cut_long_poll(server, url) for _ in range(100)]
+    sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    for connection in cut:
+        connection.close()
+    sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": str(number), "MessageBody": str(number)} for number in range(10)])
+    got = set()
+
+    def all_have_come():
+        got.update(bodies(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)))
+        return len(got) == 10
+
+    wait_for(all_have_come, "none of them is held by a client that has gone")

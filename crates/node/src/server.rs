@@ -234,12 +234,12 @@ async fn start(
     let (iam, Authorities { gate, sessions, sts }) = identities(options, opened)?;
     let (client, own_invokes) =
         OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random), gate.clone());
-    let mapping_metrics = Arc::new(MappingMetrics::default());
-    let mappings = polling::build(opened, Arc::clone(&client) as _, Arc::clone(&mapping_metrics)).await?;
-    let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
-    let control = control(options, opened, &client, &links, &board, &mappings).await?;
     let collector = Arc::new(Collector::default());
     let meter = Arc::clone(&collector) as Arc<dyn Meter>;
+    let mapping_metrics = Arc::new(MappingMetrics::default());
+    let mappings = polling::build(opened, &client, &mapping_metrics, &meter).await?;
+    let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
+    let control = control(options, opened, &client, &links, &board, &mappings).await?;
     let sqs = queues(opened, Arc::clone(&meter), stop.clone());
     let logs = logs(opened, &meter);
     let cloudwatch = measuring::start(opened, collector, Arc::clone(&sqs));
@@ -250,7 +250,7 @@ async fn start(
         Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
         Arc::new(Collected(Arc::clone(&s3))),
-        Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
+        Arc::new(topics::start(opened, Arc::clone(&client) as _, url, Arc::clone(&meter), stop.clone())),
         Arc::new(SqsService(sqs)),
         Arc::new(StsService(Arc::new(sts))),
         Arc::new(IamService(iam)),
