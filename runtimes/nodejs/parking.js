@@ -64,7 +64,7 @@ async function rehearse(client) {
   fs.writeFileSync(FILE, SOURCE);
   Object.assign(process.env, { LAMBDA_TASK_ROOT: DIRECTORY, _HANDLER: 'rehearsed.handler' });
   const handler = await client.findHandler();
-  const api = Object.assign(Object.create(client.RuntimeApi.prototype), { host: 'rehearsal', buffer: Buffer.alloc(0), waiting: [], answers: [] });
+  const api = Object.assign(Object.create(client.RuntimeApi.prototype), { host: 'rehearsal', parts: [], have: 0, need: 0, waiting: [], answers: [] });
   api.received(Buffer.from(
     'HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: 1\r\nlambda-runtime-deadline-ms: 1\r\ncontent-length: 9\r\n\r\n{"a":[1]}'));
   const { headers, body } = await api.answer();

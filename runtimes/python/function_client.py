@@ -105,16 +105,35 @@ class ClientContext:
                 setattr(self.client, name, fields["client"].get(name))
 
 
+class Described:
+    """What the environment says of the function, read anew for each context as AWS's client does, and decoded when it has changed."""
+
+    NAMES = (
+        "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
+    )
+    ENCODED = tuple(os.fsencode(name) for name in NAMES)
+    raw = values = None
+
+    @classmethod
+    def read(cls):
+        data = getattr(os.environ, "_data", None)
+        if type(data) is not dict:
+            return tuple(map(os.environ.get, cls.NAMES))
+        raw = tuple(map(data.get, cls.ENCODED))
+        if raw != cls.raw:
+            cls.raw, cls.values = raw, tuple(map(os.environ.get, cls.NAMES))
+        return cls.values
+
+
 class LambdaContext:
     """What handlers get as their second argument."""
 
     def __init__(self, headers, request_id, deadline_ms, sink):
         self.aws_request_id = request_id
-        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        (
+            self.log_group_name, self.log_stream_name, self.function_name, self.memory_limit_in_mb, self.function_version,
+        ) = Described.read()
         self.invoked_function_arn = headers.get(b"lambda-runtime-invoked-function-arn", b"").decode()
         self.tenant_id = (headers.get(b"lambda-runtime-aws-tenant-id") or b"").decode() or None
         self.client_context = None
@@ -147,6 +166,11 @@ class RuntimeApi:
     """Blocking HTTP/1.1 over one connection."""
 
     BASE = b"/2018-06-01/runtime/"
+    #: What a response is answered with, nearly always.
+    ACCEPTED = (
+        b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+        b'{"status":"OK"}\n'
+    )
 
     def __init__(self, address):
         host, _, port = address.partition(":")
@@ -160,15 +184,18 @@ class RuntimeApi:
     def receive(self):
         """One answer: its status, headers and body."""
         while True:
+            if self.buffer.startswith(self.ACCEPTED):
+                self.buffer = self.buffer[len(self.ACCEPTED):]
+                return 202, {}, b""
             end = self.buffer.find(b"\r\n\r\n")
             if end >= 0:
                 break
             self.fill()
         lines = self.buffer[:end].split(b"\r\n")
         headers = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(b":")
-            headers[name.lower()] = value.strip()
+        for line in lines:
+            name, _, value = line.partition(b": ")
+            headers[name.lower()] = value
         start = end + 4
         total = start + int(headers.get(b"content-length", 0))
         if len(self.buffer) < total:
