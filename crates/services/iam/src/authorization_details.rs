@@ -11,8 +11,9 @@ use lambent_wire::iam::types;
 
 use crate::find::Managed;
 use crate::here::Here;
+use crate::owner::{Use, Uses};
 use crate::paging::page;
-use crate::{aws_managed, documents, owner, shown};
+use crate::{aws_managed, documents, shown};
 
 enum Entity<'a> {
     User(&'a Arc<User>),
@@ -44,7 +45,8 @@ pub(crate) fn of(
     for (name, policy) in account.policies.iter().filter(|_| wanted("LocalManagedPolicy")) {
         all.push((format!("4/{name}"), Entity::Policy(Managed::Own(policy))));
     }
-    let attached = |arn: &str| owner::uses(account, arn) != (0, 0);
+    let uses = Uses::of(account);
+    let attached = |arn: &str| uses.count(arn) != Use::default();
     for policy in aws_managed::all().filter(|policy| wanted("AWSManagedPolicy") && attached(&policy.arn)) {
         all.push((format!("5/{}", policy.arn), Entity::Policy(Managed::Aws(policy))));
     }
@@ -56,7 +58,7 @@ pub(crate) fn of(
             Entity::User(one) => users.push(user(here, one)),
             Entity::Group(one) => groups.push(group(here, one)),
             Entity::Role(one) => roles.push(role(here, account, one)),
-            Entity::Policy(one) => policies.push(policy(here, account, &one)),
+            Entity::Policy(one) => policies.push(policy(here, &uses, &one)),
         }
     }
     GetAccountAuthorizationDetailsResponse {
@@ -128,8 +130,8 @@ fn role(here: &Here, account: &IamAccount, role: &Role) -> RoleDetail {
     }
 }
 
-fn policy(here: &Here, account: &IamAccount, policy: &Managed<'_>) -> ManagedPolicyDetail {
-    let shown: types::Policy = shown::whole_policy(here, account, policy);
+fn policy(here: &Here, uses: &Uses<'_>, policy: &Managed<'_>) -> ManagedPolicyDetail {
+    let shown: types::Policy = shown::whole_policy(here, uses, policy);
     let versions = match policy {
         Managed::Aws(policy) => vec![shown::aws_version(policy)],
         Managed::Own(policy) => {

@@ -1,8 +1,10 @@
 //! Users, groups and roles as what policies are given to.
 
+use std::collections::HashMap;
+
 use lambent_ports::iam_store::{Grants, IamAccount, IamChange, IamRecord};
 
-use crate::here::{Here, Kind};
+use crate::here::Here;
 use crate::{IamFault, documents, find, quotas};
 
 /// Whom policies are given to.
@@ -124,22 +126,41 @@ impl Owner<'_> {
     }
 }
 
-/// Everything that policies are attached to in an account: what it is, its grants and its boundary.
-pub(crate) fn all(account: &IamAccount) -> impl Iterator<Item = (Kind, &Grants, Option<&str>)> {
-    let users = account.users.values().map(|user| (Kind::User, &user.grants, user.boundary.as_deref()));
-    let groups = account.groups.values().map(|group| (Kind::Group, &group.grants, None));
-    let roles = account.roles.values().map(|role| (Kind::Role, &role.grants, role.boundary.as_deref()));
+/// Grants and boundary of everything that policies are attached to in an account.
+fn all(account: &IamAccount) -> impl Iterator<Item = (&Grants, Option<&str>)> {
+    let users = account.users.values().map(|user| (&user.grants, user.boundary.as_deref()));
+    let groups = account.groups.values().map(|group| (&group.grants, None));
+    let roles = account.roles.values().map(|role| (&role.grants, role.boundary.as_deref()));
     users.chain(groups).chain(roles)
 }
 
-/// How often a policy is attached, and how often it is a boundary.
-pub(crate) fn uses(account: &IamAccount, arn: &str) -> (i32, i32) {
-    let (mut attached, mut bounds) = (0, 0);
-    for (_, grants, boundary) in all(account) {
-        attached += i32::from(grants.attached.iter().any(|one| one == arn));
-        bounds += i32::from(boundary == Some(arn));
+/// How often each policy of an account is used: counted once for a whole list of them.
+pub(crate) struct Uses<'a>(HashMap<&'a str, Use>);
+
+/// How often a policy is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub attached: i32,
+    pub bounds: i32,
+}
+
+impl<'a> Uses<'a> {
+    pub(crate) fn of(account: &'a IamAccount) -> Self {
+        let mut uses: HashMap<&str, Use> = HashMap::new();
+        for (grants, boundary) in all(account) {
+            for arn in &grants.attached {
+                uses.entry(arn).or_default().attached += 1;
+            }
+            if let Some(arn) = boundary {
+                uses.entry(arn).or_default().bounds += 1;
+            }
+        }
+        Uses(uses)
     }
-    (attached, bounds)
+
+    pub(crate) fn count(&self, arn: &str) -> Use {
+        self.0.get(arn).copied().unwrap_or_default()
+    }
 }
 
 /// What must be taken from somebody before it can be deleted.

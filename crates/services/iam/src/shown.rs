@@ -8,7 +8,8 @@ use lambent_wire::iam::types;
 use crate::aws_managed::AwsPolicy;
 use crate::find::Managed;
 use crate::here::{Here, IamArn, Kind};
-use crate::{documents, owner, tags};
+use crate::owner::{Use, Uses};
+use crate::{documents, tags};
 
 /// IAM's times are of whole seconds.
 pub(crate) fn time(ms: u64) -> f64 {
@@ -110,21 +111,21 @@ pub(crate) fn instance_profile(
 }
 
 /// A managed policy as lists show it.
-pub(crate) fn policy(here: &Here, account: &IamAccount, policy: &Managed<'_>) -> types::Policy {
+pub(crate) fn policy(here: &Here, uses: &Uses<'_>, policy: &Managed<'_>) -> types::Policy {
     match policy {
-        Managed::Aws(policy) => aws_policy(account, policy),
-        Managed::Own(policy) => own_policy(here, account, policy),
+        Managed::Aws(policy) => aws_policy(uses, policy),
+        Managed::Own(policy) => own_policy(here, uses, policy),
     }
 }
 
 /// A policy that has just been made.
-pub(crate) fn created_policy(here: &Here, account: &IamAccount, policy: &ManagedPolicy) -> types::Policy {
-    types::Policy { tags: tags::shown(&policy.tags), ..own_policy(here, account, policy) }
+pub(crate) fn created_policy(here: &Here, uses: &Uses<'_>, policy: &ManagedPolicy) -> types::Policy {
+    types::Policy { tags: tags::shown(&policy.tags), ..own_policy(here, uses, policy) }
 }
 
 /// A managed policy with its tags and description.
-pub(crate) fn whole_policy(here: &Here, account: &IamAccount, managed: &Managed<'_>) -> types::Policy {
-    let shown = policy(here, account, managed);
+pub(crate) fn whole_policy(here: &Here, uses: &Uses<'_>, managed: &Managed<'_>) -> types::Policy {
+    let shown = policy(here, uses, managed);
     match managed {
         Managed::Aws(_) => types::Policy { tags: Some(Vec::new()), ..shown },
         Managed::Own(own) => {
@@ -133,9 +134,9 @@ pub(crate) fn whole_policy(here: &Here, account: &IamAccount, managed: &Managed<
     }
 }
 
-fn own_policy(here: &Here, account: &IamAccount, policy: &ManagedPolicy) -> types::Policy {
+fn own_policy(here: &Here, uses: &Uses<'_>, policy: &ManagedPolicy) -> types::Policy {
     let arn = here.arn(Kind::Policy, &policy.head);
-    let (attached, bounds) = owner::uses(account, &arn);
+    let Use { attached, bounds } = uses.count(&arn);
     types::Policy {
         policy_name: Some(policy.head.name.clone()),
         policy_id: Some(policy.head.id.clone()),
@@ -151,8 +152,8 @@ fn own_policy(here: &Here, account: &IamAccount, policy: &ManagedPolicy) -> type
     }
 }
 
-fn aws_policy(account: &IamAccount, policy: &AwsPolicy) -> types::Policy {
-    let (attached, bounds) = owner::uses(account, &policy.arn);
+fn aws_policy(uses: &Uses<'_>, policy: &AwsPolicy) -> types::Policy {
+    let Use { attached, bounds } = uses.count(&policy.arn);
     types::Policy {
         policy_name: Some(policy.name.clone()),
         policy_id: Some(policy.id.clone()),

@@ -11,8 +11,9 @@ use lambent_wire::iam::operations::{CreatePolicy, DeletePolicy, GetPolicy, ListP
 
 use crate::find::Managed;
 use crate::here::Here;
+use crate::owner::{Use, Uses};
 use crate::paging::page;
-use crate::{Iam, IamFault, aws_managed, documents, find, ids, owner, quotas, shown, tags};
+use crate::{Iam, IamFault, aws_managed, documents, find, ids, quotas, shown, tags};
 
 impl Handle<CreatePolicy> for Iam {
     type Fault = IamFault;
@@ -54,7 +55,7 @@ impl Handle<CreatePolicy> for Iam {
                     last_version: 1,
                     updated_ms: now_ms,
                 };
-                let shown = shown::created_policy(&here, account, &policy);
+                let shown = shown::created_policy(&here, &Uses::of(account), &policy);
                 Ok((vec![IamChange::Put(IamRecord::Policy(policy))], shown))
             })
             .await?;
@@ -68,7 +69,7 @@ impl Handle<GetPolicy> for Iam {
     async fn handle(&self, context: Context, input: GetPolicyRequest) -> Result<GetPolicyResponse, IamFault> {
         let (here, account) = (Here::of(&context), self.account(&context));
         let policy = find::policy(&here, &account, &input.policy_arn)?;
-        Ok(GetPolicyResponse { policy: Some(shown::whole_policy(&here, &account, &policy)) })
+        Ok(GetPolicyResponse { policy: Some(shown::whole_policy(&here, &Uses::of(&account), &policy)) })
     }
 }
 
@@ -81,12 +82,13 @@ impl Handle<ListPolicies> for Iam {
         input: ListPoliciesRequest,
     ) -> Result<ListPoliciesResponse, IamFault> {
         let (here, account) = (Here::of(&context), self.account(&context));
+        let uses = Uses::of(&account);
         let scope = input.scope.as_deref().unwrap_or("All");
         let own = account.policies.values().map(Managed::Own).filter(|_| scope != "AWS");
         let aws = aws_managed::all().map(Managed::Aws).filter(|_| scope != "Local");
         let mut policies: Vec<_> = own
             .chain(aws)
-            .map(|policy| shown::policy(&here, &account, &policy))
+            .map(|policy| shown::policy(&here, &uses, &policy))
             .filter(|policy| wanted(&input, policy))
             .map(|policy| (policy.arn.clone().unwrap_or_default(), policy))
             .collect();
@@ -111,7 +113,7 @@ impl Handle<DeletePolicy> for Iam {
         let here = Here::of(&context);
         self.change(&context.scope.account, |account| {
             let policy = find::own_policy(&here, account, &input.policy_arn)?;
-            if owner::uses(account, &input.policy_arn) != (0, 0) {
+            if Uses::of(account).count(&input.policy_arn) != Use::default() {
                 return Err(IamFault::DeleteConflict("Cannot delete a policy attached to entities.".into()));
             }
             if policy.versions.len() > 1 {
