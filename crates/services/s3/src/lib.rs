@@ -5,6 +5,7 @@ mod chunked;
 mod cors;
 mod digest;
 mod fault;
+mod form;
 mod front;
 mod intake;
 mod lifecycle;
@@ -12,6 +13,8 @@ mod notification;
 mod object_headers;
 mod operations;
 mod outflow;
+mod post_policy;
+mod posting;
 mod presigned;
 mod telling;
 
