@@ -12,24 +12,10 @@ import time
 
 import pytest
 from conftest import BINARY, ROOT, wait_for
+from moved_clock import MovedClock
 from PIL import Image
 
 BLOCKS = re.findall(r"^```sh (.*?)\n(.*?)^```", (ROOT / "docs/examples.md").read_text(), re.MULTILINE | re.DOTALL)
-#: Moves a program's clock: seconds are added to the time of day, and nothing else is changed.
-CLOCK = r"""
-#define _GNU_SOURCE
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-static long offset_s;
-__attribute__((constructor)) static void start(void) { offset_s = atol(getenv("CLOCK_OFFSET_S")); }
-int clock_gettime(clockid_t clock, struct timespec *now) {
-    int failed = syscall(SYS_clock_gettime, clock, now);
-    if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += offset_s;
-    return failed;
-}
-"""
 
 
 class Desk:
@@ -94,14 +80,12 @@ def test_a_backup_runs_as_it_is(desk):
 
 def test_two_o_clock_comes_and_is_made_up_for_once(desk, tmp_path):
     """The rule and the schedule, by a clock that is the test's own."""
-    source, library = tmp_path / "clock.c", tmp_path / "clock.so"
-    source.write_text(CLOCK)
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    moved = MovedClock(tmp_path)
     server, today = desk.server, datetime.datetime.now(datetime.timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
 
     def at(days, hours, minutes, seconds=0):
         then = today + datetime.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        server.env = {"LD_PRELOAD": str(library), "CLOCK_OFFSET_S": "%d" % (then.timestamp() - time.time())}
+        server.env = moved.to(then)
         server.start()
         return then
 

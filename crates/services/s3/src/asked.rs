@@ -14,6 +14,7 @@ use s3s::S3Request;
 use crate::chunked::Trailers;
 use crate::digest::Algorithm;
 use crate::fault::Fault;
+use crate::post_policy::Sizes;
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Asked {
     pub(crate) now_ms: u64,
     /// Bytes of the body without framing, as promised.
     pub(crate) length: Option<u64>,
+    /// It was a form, whose file may have these sizes.
+    pub(crate) posted: Option<Sizes>,
 }
 
 impl Asked {

@@ -20,7 +20,7 @@ use crate::chunked::{Signatures, Trailers, decoded};
 use crate::cors;
 use crate::fault::{self, Fault};
 use crate::intake::Expected;
-use crate::{S3, access, presigned};
+use crate::{S3, access, posting, presigned};
 
 /// The largest document: a DeleteObjects of a thousand of the longest keys.
 const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
@@ -43,7 +43,7 @@ impl S3Front {
 
     async fn answer(
         &self,
-        request: ApiRequest<Body>,
+        mut request: ApiRequest<Body>,
         peer: Option<IpAddr>,
         trailers: Trailers,
     ) -> Result<Response<Body>, Fault> {
@@ -53,13 +53,15 @@ impl S3Front {
         }
         check_kind(&request)?;
         presigned::check(&request, self.s3.clock.now_ms())?;
-        if is_form(&request) {
-            return Err(Fault::not_implemented(
-                "Uploads by forms (POST) are not implemented; a presigned PUT does the same",
-            ));
-        }
         let origin = cors::Origin::of(&request, bucket_of(&host, request.uri.path()));
-        let asked = asked(&request, peer, trailers, self.s3.clock.now_ms());
+        let mut posted = None;
+        if posting::is_form(&request) {
+            let (bucket, in_host) = (bucket_of(&host, request.uri.path()), Hosts::bucket(&host).is_some());
+            let (put, form) = posting::put_of(request, &bucket, in_host, self.s3.clock.now_ms()).await?;
+            (request, posted) = (put, Some(form));
+        }
+        let mut asked = asked(&request, peer, trailers, self.s3.clock.now_ms());
+        asked.posted = posted.as_ref().map(|posted| posted.sizes);
         let document = is_document(&request);
         let (query, path) = (without_signature(request.uri.query().unwrap_or_default()), request.uri.path());
         let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
@@ -82,6 +84,9 @@ impl S3Front {
         let answer = self.inner.call(inner).await.map_err(|error| Fault::internal(format!("{error:?}")))?;
         let answer = rewritten(answer, &asked).await;
         let mut answer = answer.map_err(|fault| access::or_hidden(&self.s3, &asked, fault))?;
+        if let Some(posted) = posted {
+            answer = posted.answer(answer);
+        }
         origin.mark(&self.s3, answer.headers_mut());
         Ok(answer)
     }
@@ -133,6 +138,7 @@ fn asked(request: &ApiRequest<Body>, peer: Option<IpAddr>, trailers: Trailers, n
         length: if is_chunked(&request.headers) { decoded_length(&request.headers) } else { length },
         bucket: bucket_of(header(&request.headers, HOST.as_str()).unwrap_or_default(), request.uri.path()),
         headers: request.headers.clone(),
+        posted: None,
         trailers,
         now_ms,
     }
@@ -145,11 +151,6 @@ fn is_chunked(headers: &HeaderMap) -> bool {
 
 fn decoded_length(headers: &HeaderMap) -> Option<u64> {
     header(headers, "x-amz-decoded-content-length").and_then(|length| length.parse().ok())
-}
-
-fn is_form(request: &ApiRequest<Body>) -> bool {
-    let kind = header(&request.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
-    request.method == Method::POST && kind.starts_with("multipart/form-data")
 }
 
 /// Whether the body is a document of S3's, or nothing; else it is an object's, or a part's.

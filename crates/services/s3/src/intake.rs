@@ -21,6 +21,8 @@ use crate::fault::Fault;
 pub(crate) const MAX_INLINE_BYTES: usize = 16 * 1024;
 /// What is hashed and written at once.
 const BATCH_BYTES: usize = 1024 * 1024;
+/// Smaller pieces are copied. A connection's buffer holds some 400 KiB.
+const COPIED_BYTES: usize = 128 * 1024;
 /// How long a client may pause.
 const PAUSE: Duration = Duration::from_secs(30);
 /// The largest object, or part, in one request.
@@ -112,6 +114,13 @@ pub(crate) async fn take(
     expected: &Expected,
     always_file: bool,
 ) -> Result<Intake, Fault> {
+    if let Some(sizes) = asked.posted {
+        // How long it is shows at its end.
+        let (file, digested) = to_file(store, &mut Source { body }, expected.digests()).await?;
+        sizes.check(digested.size)?;
+        expected.check(&digested, asked)?;
+        return Ok(Intake { taken: Taken::File(file), digested });
+    }
     let Some(length) = asked.length else {
         let message = "You must provide the Content-Length HTTP header.";
         return Err(Fault::new(411, "MissingContentLength", message));
@@ -181,7 +190,8 @@ impl Source {
             && let Some(bytes) = self.next().await?
         {
             size += bytes.len();
-            batch.push(bytes);
+            // A piece keeps the whole buffer that the connection was read into, however little came of a slow client.
+            batch.push(if bytes.len() < COPIED_BYTES { Bytes::copy_from_slice(&bytes) } else { bytes });
         }
         Ok(batch)
     }

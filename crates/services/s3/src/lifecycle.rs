@@ -305,6 +305,7 @@ impl S3 {
             bucket: bucket.name.clone(),
             headers: http::HeaderMap::new(),
             query: Vec::new(),
+            posted: None,
             trailers: Trailers::default(),
             now_ms: self.clock.now_ms(),
             length: None,

@@ -25,6 +25,7 @@ pub(crate) const EVENT_BUS: &str = "event-bus";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Put,
+    Posted,
     Copied,
     Completed,
     Deleted,
@@ -40,6 +41,7 @@ impl What {
     fn name(self) -> &'static str {
         match self {
             What::Put => "ObjectCreated:Put",
+            What::Posted => "ObjectCreated:Post",
             What::Copied => "ObjectCreated:Copy",
             What::Completed => "ObjectCreated:CompleteMultipartUpload",
             What::Deleted => "ObjectRemoved:Delete",
@@ -55,6 +57,7 @@ impl What {
     fn on_bus(self) -> (&'static str, Option<&'static str>) {
         match self {
             What::Put => ("Object Created", Some("PutObject")),
+            What::Posted => ("Object Created", Some("PostObject")),
             What::Copied => ("Object Created", Some("CopyObject")),
             What::Completed => ("Object Created", Some("CompleteMultipartUpload")),
             What::Deleted | What::MarkerCreated => ("Object Deleted", Some("DeleteObject")),

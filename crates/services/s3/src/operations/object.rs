@@ -60,7 +60,8 @@ pub(super) async fn put(
         tags,
         content,
     };
-    let stored = store(s3, &input.bucket, &asked, version, condition, What::Put).await?;
+    let what = if asked.posted.is_some() { What::Posted } else { What::Put };
+    let stored = store(s3, &input.bucket, &asked, version, condition, what).await?;
     let headers = object_headers::stored(&etag, &stored.id, stored.versioned, &headers);
     Ok(S3Response::with_headers(PutObjectOutput::default(), headers))
 }
