@@ -228,8 +228,7 @@ async fn start(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Running> {
     let table = functions(opened).await?;
-    let metrics = Arc::new(InvokeMetrics::default());
-    let delivery_metrics = Arc::new(DeliveryMetrics::default());
+    let (metrics, delivery_metrics) = (Arc::<InvokeMetrics>::default(), Arc::<DeliveryMetrics>::default());
     let board = Arc::new(ProvisionedBoard::default());
     let (iam, Authorities { gate, sessions, sts }) = identities(options, opened)?;
     let (client, own_invokes) =
