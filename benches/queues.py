@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""SQS: how fast messages are sent, and sent, received and deleted, each of it on disk; beside floors of the same run. Standard library only.
+"""SQS and SNS: how fast messages are sent, and sent, received and deleted, and published, each of it on disk; beside floors of the same run.
+Standard library only.
 
     benches/queues.py <lambent binary>
 """
@@ -13,11 +14,13 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 from bench import HERE, Connection, Server, create, echo, package
 from control import load, row
 from events import sync_floor
 
+ARN = "arn:aws:%s:us-east-1:123456789012:%s"
 CONNECTIONS, SENDS, ROUNDS, BACKLOG, MAPPED = 16, 60_000, 20_000, 1_000_000, 1_000
 
 
@@ -79,6 +82,58 @@ def mapped(server, binary, count):
     return latencies
 
 
+def form(**members):
+    body = urllib.parse.urlencode({"Version": "2010-03-31", **members}).encode()
+    head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return head.encode() + body
+
+
+def topic(connection, name, protocol, endpoint):
+    """The ARN of a topic with one subscriber."""
+    status, answer = connection.send(form(Action="CreateTopic", Name=name))
+    assert status == 200, answer
+    arn = answer.decode().split("<TopicArn>")[1].split("<")[0]
+    status, answer = connection.send(form(Action="Subscribe", TopicArn=arn, Protocol=protocol, Endpoint=endpoint))
+    assert status == 200, answer
+    return arn
+
+
+def published(server, count):
+    """From before a message is published until it has been received from the queue that is subscribed, one after the other."""
+    connection, receiving = Connection(*server.address), Connection(*server.address)
+    url = call(connection, "CreateQueue", QueueName="published")["QueueUrl"]
+    publish = form(Action="Publish", TopicArn=topic(connection, "to-queue", "sqs", ARN % ("sqs", "published")), Message="x" * 200)
+    latencies = []
+    for _ in range(count):
+        began = time.perf_counter()
+        assert connection.send(publish)[0] == 200
+        messages = call(receiving, "ReceiveMessage", QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+        latencies.append((time.perf_counter() - began) * 1000)
+        call(receiving, "DeleteMessage", QueueUrl=url, ReceiptHandle=messages[0]["ReceiptHandle"])
+    return latencies
+
+
+def notified(server, binary, count):
+    """From before a message is published until its warm function has been called, seen by asking again and again."""
+    connection, watching = Connection(*server.address), Connection(*server.address)
+    create(connection, "notified", "provided.al2023", "any", package("bootstrap", echo(binary), 0o755))
+    publish = form(Action="Publish", TopicArn=topic(connection, "to-function", "lambda", ARN % ("lambda", "function:notified")), Message="x" * 200)
+
+    def called():
+        page = watching.send(watching.request("GET", "/_lambent/metrics"))[1].decode()
+        return int(page.split("\nlambent_async_attempts_total ")[1].split()[0])
+
+    latencies, first = [], called()
+    for number in range(count + 20):
+        began = time.perf_counter()
+        assert connection.send(publish)[0] == 200
+        while called() <= first + number:
+            pass
+        if number >= 20:
+            latencies.append((time.perf_counter() - began) * 1000)
+    return latencies
+
+
 def together(target, *arguments):
     threads = [threading.Thread(target=target, args=arguments) for _ in range(CONNECTIONS)]
     began = time.perf_counter()
@@ -121,6 +176,13 @@ def main():
             print("%-46s %9.1f MB %26s" % ("memory for a backlog of %d" % BACKLOG, server.memory_mb() - small, "<= 100 MB"), flush=True)
             latencies = mapped(server, binary, MAPPED)
             row("sent, received, function called, deleted", (len(latencies) / sum(latencies) * 1000, *quantiles(latencies)), "p50 <= 10 ms")
+            latencies = published(server, MAPPED)
+            row("published, received from the topic's queue", (len(latencies) / sum(latencies) * 1000, *quantiles(latencies)))
+            latencies = notified(server, binary, MAPPED)
+            row("published, the topic's function called", (len(latencies) / sum(latencies) * 1000, *quantiles(latencies)))
+            publish = os.path.join(directory, "publish")
+            pathlib.Path(publish).write_bytes(form(Action="Publish", TopicArn=ARN % ("sns", "to-queue"), Message="x" * 200))
+            row("messages published to a topic with a queue", load(tool, "%s:%d" % server.address, CONNECTIONS, SENDS // 4, publish))
             # An idle connection has been closed meanwhile.
             connection, latencies = Connection(*server.address), []
             for _ in range(1_000):

@@ -141,6 +141,10 @@ def test_what_cant_be_told_is_counted_and_said(quick):
     wait_for(lambda: figures(quick)["lambent_destination_delivery_failures_total"] > before["lambent_destination_delivery_failures_total"], "counted")
     assert figures(quick)["lambent_dead_letter_errors_total"] == before["lambent_dead_letter_errors_total"] + 1
     assert "QueueDoesNotExist" in quick.said()
+    of_function = [line for line in figures(quick) if line.startswith("lambent_function_") and 'function="unheard"' in line]
+    assert {line.split("{")[0] for line in of_function} >= {
+        "lambent_function_dead_letter_errors_total", "lambent_function_destination_delivery_failures_total", "lambent_function_async_events_dropped_total",
+    }
 
 
 def received(server, queue):

@@ -1,6 +1,7 @@
 """Functions called with messages of queues: boto3 and the JavaScript SDK, real queues, real functions."""
 
 import concurrent.futures
+import datetime
 import json
 import os
 import shutil
@@ -266,12 +267,62 @@ def test_refusals_are_those_of_aws(server):
     update = mapped.lambda_.update_event_source_mapping
     assert refusal(update, UUID=mapped.uuid, FilterCriteria={"Filters": [{"Pattern": '{"body": "x"}'}]}) == (invalid, "Invalid filter pattern definition.")
     assert refusal(update, UUID=mapped.uuid, BatchSize=11)[0] == invalid
-    for refused in ({"KMSKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k"}, {"ProvisionedPollerConfig": {"MinimumPollers": 2}}):
-        assert refusal(update, UUID=mapped.uuid, **refused)[0] == invalid
+    key = {"KMSKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k"}
+    assert refusal(update, UUID=mapped.uuid, **key) == (invalid, "KMSKeyArn can't be obeyed here: filters are not encrypted with keys of KMS.")
+    for refused in ({"MinimumPollers": 1}, {"MaximumPollers": 2001}, {"MinimumPollers": 9, "MaximumPollers": 8}, {"PollerGroupName": "p"}):
+        assert refusal(update, UUID=mapped.uuid, ProvisionedPollerConfig=refused)[0] in (invalid, "ValidationException")
     arn = mapped.created["EventSourceMappingArn"]
     mapped.lambda_.tag_resource(Resource=arn, Tags={"c": "d"})
     mapped.lambda_.untag_resource(Resource=arn, TagKeys=["a"])
     assert mapped.lambda_.list_tags(Resource=arn)["Tags"] == {"c": "d"}
+
+
+def test_provisioned_pollers_are_kept_shown_and_told_of(server):
+    mapped = Mapped(server, "provisioned-pollers", ProvisionedPollerConfig={"MinimumPollers": 2, "MaximumPollers": 5})
+    assert mapped.until("Enabled")["ProvisionedPollerConfig"] == {"MinimumPollers": 2, "MaximumPollers": 5}
+    mapped.send("a")
+    mapped.until_bodies("a")
+    maximum = wait_for(lambda: metric(server, mapped.uuid, "ProvisionedPollers", "Maximum"), "the metric")
+    assert maximum == 2
+    update = mapped.lambda_.update_event_source_mapping
+    assert refusal(update, UUID=mapped.uuid, ScalingConfig={"MaximumConcurrency": 5}) == (
+        "InvalidParameterValueException", "ScalingConfig and ProvisionedPollerConfig can't be used together.",
+    )
+    assert update(UUID=mapped.uuid, ProvisionedPollerConfig={"MinimumPollers": 3})["ProvisionedPollerConfig"] == {"MinimumPollers": 3, "MaximumPollers": 200}
+    mapped.until("Enabled")
+    assert "ProvisionedPollerConfig" not in update(UUID=mapped.uuid, ProvisionedPollerConfig={})
+    mapped.until("Enabled")
+    assert update(UUID=mapped.uuid, ScalingConfig={"MaximumConcurrency": 5})["ScalingConfig"] == {"MaximumConcurrency": 5}
+    mapped.until("Enabled")
+
+
+def metric(server, uuid, name, statistic="Sum"):
+    """A figure of a mapping, over the last hours."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    hour = datetime.timedelta(hours=1)
+    points = server.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda", MetricName=name, Dimensions=[{"Name": "EventSourceMappingUUID", "Value": uuid}],
+        StartTime=now - hour, EndTime=now + hour, Period=7200, Statistics=[statistic],
+    )["Datapoints"]
+    return max((point[statistic] for point in points), default=0)
+
+
+def test_a_mapping_that_is_asked_to_counts_its_events(server):
+    source = ECHO + "    assert json.loads(event['Records'][0]['body'])['n'] != 4\n"
+    mapped = Mapped(
+        server, "counts-events", source, queue={"VisibilityTimeout": "900"}, BatchSize=1, MetricsConfig={"Metrics": ["EventCount"]},
+        FilterCriteria={"Filters": [{"Pattern": '{"body": {"n": [1, 2, 4]}}'}]},
+    )
+    mapped.until("Enabled")
+    silent = Mapped(server, "counts-nothing")
+    silent.until("Enabled")
+    silent.send("a")
+    silent.until_empty()
+    mapped.send(*(json.dumps({"n": n}) for n in (1, 2, 3, 4)))
+    expected = {"PolledEventCount": 4, "FilteredOutEventCount": 1, "InvokedEventCount": 3, "FailedInvokeEventCount": 1, "DeletedEventCount": 2}
+    wait_for(lambda: all(metric(server, mapped.uuid, name) >= count for name, count in expected.items()), "the figures")
+    assert {name: metric(server, mapped.uuid, name) for name in expected} == expected
+    assert metric(server, silent.uuid, "PolledEventCount") == 0
 
 
 def test_waiting_for_messages_costs_nothing(own_server):

@@ -374,6 +374,12 @@ def test_functions_tell_what_aws_lambda_tells(own_server):
     assert found["AsyncEventsReceived", "f"]["Sum"] == 1 == found["AsyncEventsDropped", "f"]["Sum"]
     assert found["AsyncEventAge", "f"]["SampleCount"] == 3 and found["AsyncEventAge", "f"]["Unit"] == "Milliseconds"
     assert found["Invocations", "f"]["Sum"] == 6 and found["Errors", "f"]["Sum"] == 4
+    # The metrics page has the same, summed since the start.
+    page = requests.get(server.url + "/_lambent/metrics").text
+    line = 'lambent_function_%%s_total{account="%s",region="us-east-1",function="f"} %%d\n' % "123456789012"
+    for name, count in (("invocations", 6), ("errors", 4), ("throttles", 1), ("async_events_received", 1), ("async_events_dropped", 1)):
+        assert line % (name, count) in page, name
+    assert "lambent_function_duration_milliseconds_total" in page and "concurrent_executions_total" not in page
     # What was gathered and not yet written is written when the server is told to stop.
     assert server.stop() == 0
     server.start()

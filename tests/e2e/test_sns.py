@@ -1,6 +1,7 @@
 """SNS as its users see it: topics, subscribers of every kind, filters, signatures, retries, and nothing lost."""
 
 import base64
+import datetime
 import http.server
 import json
 import os
@@ -377,6 +378,80 @@ def test_an_http_endpoint_confirms_and_is_told(sns, endpoint):
     sns.publish(TopicArn=topic, Message="a,b")
     headers, body = endpoint.wait(3)
     assert (body, headers["x-amz-sns-rawdelivery"], headers["content-type"]) == ("a,b", "true", "text/csv")
+
+
+def test_an_endpoint_is_told_of_its_end_and_may_come_back(sns, endpoint):
+    topic = make_topic(sns, "http-farewell")
+    arn = confirmed(sns, endpoint, topic)
+    sns.unsubscribe(SubscriptionArn=arn)
+    headers, body = endpoint.wait(2)
+    told = json.loads(body)
+    verify(told)
+    assert list(told) == [
+        "Type", "MessageId", "Token", "TopicArn", "Message", "SubscribeURL", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL",
+    ]
+    assert told["Type"] == headers["x-amz-sns-message-type"] == "UnsubscribeConfirmation"
+    assert headers["x-amz-sns-subscription-arn"] == arn
+    assert told["Message"] == (
+        "You have chosen to deactivate subscription %s.\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message." % arn
+    )
+    # Nobody sees it any more, and it gets nothing.
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+    assert refusal(sns.get_subscription_attributes, SubscriptionArn=arn)[0] == "NotFound"
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert (attributes["SubscriptionsConfirmed"], attributes["SubscriptionsPending"], attributes["SubscriptionsDeleted"]) == ("0", "0", "1")
+    sns.unsubscribe(SubscriptionArn=arn)
+    sns.publish(TopicArn=topic, Message="unheard")
+    assert requests.get(told["SubscribeURL"]).status_code == 200
+    sns.publish(TopicArn=topic, Message="heard")
+    assert json.loads(endpoint.wait(3)[1])["Message"] == "heard"
+    assert [found["SubscriptionArn"] for found in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]] == [arn]
+    # Whoever subscribes anew after the end has a subscription of its own.
+    sns.unsubscribe(SubscriptionArn=arn)
+    endpoint.wait(4)
+    sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint.url)
+    asked = json.loads(endpoint.wait(5)[1])
+    assert asked["Type"] == "SubscriptionConfirmation"
+    assert sns.confirm_subscription(TopicArn=topic, Token=asked["Token"])["SubscriptionArn"] != arn
+
+
+def test_topics_tell_what_aws_sns_tells(server, sns, sqs, endpoint):
+    topic = make_topic(sns, "measured-topic")
+    wanting = {"FilterPolicy": json.dumps({"kind": ["wanted"]})}
+    for name, attributes in (("measured-all", {}), ("measured-some", wanting)):
+        make_queue(sqs, name)
+        subscribe(sns, topic, name, **attributes)
+    dead = make_queue(sqs, "measured-dead")
+    lost = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": queue_arn("measured-dead")})}
+    subscribe(sns, topic, "measured-missing", **lost)
+    sns.publish(TopicArn=topic, Message="12345", MessageAttributes={"kind": {"DataType": "String", "StringValue": "wanted"}})
+    sns.publish(TopicArn=topic, Message="123")
+    assert len(receive(sqs, dead, 2)) == 2
+    policy = json.dumps({"healthyRetryPolicy": {"numRetries": 1, "numNoDelayRetries": 1}})
+    http = make_topic(sns, "measured-http")
+    confirmed(sns, endpoint, http, DeliveryPolicy=policy)
+    endpoint.answers = [500, 500]
+    sns.publish(TopicArn=http, Message="refused")
+    endpoint.wait(3)
+    cloudwatch, now, hour = server.client("cloudwatch"), datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(hours=1)
+
+    def point(name, topic="measured-topic"):
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SNS", MetricName=name, Dimensions=[{"Name": "TopicName", "Value": topic}],
+            StartTime=now - hour, EndTime=now + hour, Period=7200, Statistics=["Sum", "SampleCount"],
+        )["Datapoints"]
+        return points[0] if points else {"Sum": 0}
+
+    expected = {
+        "NumberOfMessagesPublished": 2, "NumberOfNotificationsDelivered": 3, "NumberOfNotificationsFilteredOut": 1,
+        "NumberOfNotificationsFailed": 2, "NumberOfNotificationsRedrivenToDlq": 2,
+    }
+    wait_for(lambda: all(point(name)["Sum"] >= count for name, count in expected.items()), "the figures")
+    assert {name: point(name)["Sum"] for name in expected} == expected
+    size = point("PublishSize")
+    assert (size["SampleCount"], size["Unit"]) == (2, "Bytes") and size["Sum"] >= 8
+    # Of an HTTP endpoint each attempt counts.
+    wait_for(lambda: point("NumberOfNotificationsFailed", "measured-http")["Sum"] == 2, "both attempts")
 
 
 def confirmed(sns, endpoint, topic, **attributes):

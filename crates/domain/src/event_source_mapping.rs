@@ -28,6 +28,8 @@ pub struct EventSourceMapping {
     pub reports_item_failures: bool,
     /// Invokes at the same time, 2 to 1,000.
     pub maximum_concurrency: Option<u32>,
+    /// `ProvisionedPollerConfig`. Never together with a maximum of concurrency.
+    pub provisioned_pollers: Option<Pollers>,
     /// `MetricsConfig` has `EventCount`.
     pub counts_events: bool,
     /// At most [`crate::limits::MAX_TAGS`].
@@ -36,6 +38,15 @@ pub struct EventSourceMapping {
     pub state: MappingState,
     /// When its owner last changed it.
     pub modified: TimestampMs,
+}
+
+/// How many pollers a mapping has at least and at most, 2 to 200 and 2 to 2,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pollers {
+    /// There at any time.
+    pub minimum: u32,
+    /// There when there is enough to do.
+    pub maximum: u32,
 }
 
 /// Where a mapping is in its life. Whoever polls brings what is under way to its end.

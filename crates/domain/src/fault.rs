@@ -53,6 +53,8 @@ pub enum Fault {
     RequestTooLarge(String),
     /// 403 `AccessDeniedException`.
     AccessDenied(String),
+    /// 400 `RecursiveInvocationException`: the chain of requests is a loop.
+    RecursiveInvocation,
     /// 429 `TooManyRequestsException`.
     TooManyRequests(ThrottleReason),
     /// 400 `CodeStorageExceededException`.

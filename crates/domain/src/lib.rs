@@ -19,6 +19,7 @@ pub mod names;
 pub mod policy;
 pub mod runtime;
 pub mod scaling;
+pub mod trace_header;
 pub mod url;
 pub mod version;
 
@@ -26,7 +27,7 @@ pub use alias::{Alias, Weighted};
 pub use code_signing::CodeSigningConfig;
 pub use configuration::{Configuration, LayerRef, Secrets};
 pub use distribution::Distribution;
-pub use event_source_mapping::{EventSourceMapping, MappingState};
+pub use event_source_mapping::{EventSourceMapping, MappingState, Pollers};
 pub use fault::Fault;
 pub use function::Function;
 pub use ident::{CodeSha256, Epoch, RequestId, RevisionId, TimestampMs};

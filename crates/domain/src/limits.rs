@@ -84,5 +84,7 @@ pub const MAX_SQS_MESSAGE_BYTES: usize = 1_048_576;
 pub const MAX_SNS_MESSAGE_BYTES: usize = 262_144;
 /// Largest entry of EventBridge (AWS documentation: 256 KB).
 pub const MAX_EVENTBRIDGE_ENTRY_BYTES: usize = 262_144;
+/// Calls of one function in a chain of requests; the next is one of a loop (AWS documentation: about 16).
+pub const MAX_CHAINED_INVOCATIONS: u32 = 16;
 /// Destinations in a row that an event may have come through: AWS stops a loop at about the 16th round (its documentation).
 pub const MAX_DESTINATION_HOPS: u32 = 16;

@@ -26,6 +26,7 @@ impl MetricsPage {
             ("lambent_invocations", "Invokes that reached a function", now.invocations),
             ("lambent_errors", "Invokes that ended with a function error", now.errors),
             ("lambent_throttles", "Invokes refused for lack of concurrency", now.throttles),
+            ("lambent_recursive_invocations_dropped", "Loops that were stopped", now.loops_stopped),
             ("lambent_cold_starts", "Sandboxes started", now.cold_starts),
             ("lambent_evictions", "Idle environments that made room for others", now.evictions),
             ("lambent_start_failures", "Sandboxes that could not be started", now.start_failures),
@@ -80,6 +81,7 @@ impl MetricsPage {
         }
         self.tiers(&mut page);
         self.phases(&mut page);
+        self.functions(&mut page);
         page.push_str("# EOF\n");
         page
     }
@@ -101,6 +103,29 @@ impl MetricsPage {
         }
     }
 
+    /// What CloudWatch has of each function, summed since the start.
+    fn functions(&self, page: &mut String) {
+        for ((metric, unit), sums) in self.cloudwatch.function_totals() {
+            let unit = if unit == "Milliseconds" { "_milliseconds" } else { "" };
+            let name = format!("lambent_function{}{unit}", snake_case(&metric));
+            let _ = writeln!(
+                page,
+                "# HELP {name} {metric} of functions, as in CloudWatch.\n# TYPE {name} counter"
+            );
+            for (of, sum) in sums {
+                // Names are letters, digits, hyphens and underscores: nothing to escape.
+                let _ = match of {
+                    Some((scope, function)) => writeln!(
+                        page,
+                        "{name}_total{{account=\"{}\",region=\"{}\",function=\"{function}\"}} {sum}",
+                        scope.account, scope.region
+                    ),
+                    None => writeln!(page, "{name}_total{{account=\"\",region=\"\",function=\"\"}} {sum}"),
+                };
+            }
+        }
+    }
+
     fn phases(&self, page: &mut String) {
         const NAME: &str = "lambent_cold_start_phase_seconds";
         let _ = writeln!(page, "# HELP {NAME} Where the time of a cold start goes.\n# TYPE {NAME} histogram");
@@ -115,5 +140,24 @@ impl MetricsPage {
             let _ = writeln!(page, "{NAME}_sum{{phase=\"{label}\"}} {sum}");
             let _ = writeln!(page, "{NAME}_count{{phase=\"{label}\"}} {count}");
         }
+    }
+}
+
+/// `_of_this_form`.
+fn snake_case(name: &str) -> String {
+    name.chars().fold(String::new(), |mut snake, letter| {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+        snake
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_of_metrics_are_written_as_they_are_scraped() {
+        assert_eq!(super::snake_case("AsyncEventAge"), "_async_event_age");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response};
 use lambent_aws_client::RemoteClient;
 use lambent_domain::{RequestId, Scope};
@@ -95,6 +96,9 @@ impl AwsClient for OwnClient {
         let mut request = Request::builder().method(method).uri(target).body(body);
         if let Ok(request) = &mut request {
             *request.headers_mut() = headers;
+            // As whoever comes through a socket says it: S3 does not take a body without.
+            let length = request.body().len();
+            request.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| length.into());
         }
         let request = request.map_err(|error| Unreachable(format!("no valid request: {error}")))?;
         let account = scope.account.clone();

@@ -225,18 +225,17 @@ async fn start(
 ) -> anyhow::Result<Running> {
     let table = Arc::new(FunctionTable::default());
     opened.store.subscribe(Arc::clone(&table) as Arc<dyn ChangeListener>).await?;
-    let metrics = Arc::new(InvokeMetrics::default());
-    let delivery_metrics = Arc::new(DeliveryMetrics::default());
+    let (metrics, delivery_metrics) = (Arc::<InvokeMetrics>::default(), Arc::<DeliveryMetrics>::default());
     let board = Arc::new(ProvisionedBoard::default());
     let (client, own_invokes) =
         OwnClient::new(url.to_owned(), remotes(options, opened)?, Arc::clone(&opened.random));
+    let collector = Arc::new(Collector::default());
+    let meter = Arc::clone(&collector) as Arc<dyn Meter>;
     let mapping_metrics = Arc::new(MappingMetrics::default());
-    let mappings = polling::build(opened, Arc::clone(&client) as _, Arc::clone(&mapping_metrics)).await?;
+    let mappings = polling::build(opened, &client, &mapping_metrics, &meter).await?;
     let links = Arc::new(CodeLinks::new(&opened.random.bytes16(), Arc::clone(&opened.clock)));
     let control = control(options, opened, &client, &links, &board, &mappings)?;
     control.resume().await;
-    let collector = Arc::new(Collector::default());
-    let meter = Arc::clone(&collector) as Arc<dyn Meter>;
     let sqs = queues(opened, Arc::clone(&meter), stop.clone());
     let logs = logs(opened, &meter);
     let cloudwatch = measuring::start(opened, collector, Arc::clone(&sqs));
@@ -247,7 +246,7 @@ async fn start(
         Arc::new(CloudWatchService(Arc::clone(&cloudwatch))),
         Arc::new(LogsService(Arc::clone(&logs))),
         Arc::new(Collected(Arc::clone(&s3))),
-        Arc::new(topics::start(opened, Arc::clone(&client) as _, url, stop.clone())),
+        Arc::new(topics::start(opened, Arc::clone(&client) as _, url, Arc::clone(&meter), stop.clone())),
         Arc::new(SqsService(sqs)),
         Arc::new(StsService(Arc::new(Sts))),
         Arc::new(IamService(iam(opened))),

@@ -197,6 +197,8 @@ pub struct Notice {
     pub scope: Scope,
     /// The message.
     pub body: String,
+    /// `X-Amzn-Trace-Id` of the request that it tells of.
+    pub trace: Option<String>,
 }
 
 /// A notice that is due.

@@ -49,12 +49,30 @@ pub enum Confirmation {
     Pending {
         /// Whoever knows it may confirm.
         token: String,
+        /// When it was asked.
+        since_ms: u64,
     },
     /// It has.
     Confirmed {
         /// By somebody whom we know.
         authenticated: bool,
     },
+    /// It had, and was unsubscribed: it is told so, and nobody else sees it any more.
+    Ended {
+        /// Whoever knows it may take that back.
+        token: String,
+        /// When it was unsubscribed.
+        since_ms: u64,
+    },
+}
+
+/// What an endpoint is told that is unsubscribed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// For [`Confirmation::Ended`].
+    pub token: String,
+    /// The message.
+    pub notification: NewNotification,
 }
 
 /// A subscription.
@@ -224,8 +242,18 @@ pub trait TopicStore: Send + Sync {
         subscription: SubscriptionRecord,
     ) -> Result<Arc<SubscriptionRecord>, TopicStoreError>;
 
-    /// Drops a subscription with what is on its way to it.
-    async fn unsubscribe(&self, topic: TopicId, id: &str) -> Result<(), TopicStoreError>;
+    /// Drops a subscription with what is on its way to it. With a farewell it stays, ended, until that can't be taken
+    /// back any more; a new subscription of its endpoint takes its place.
+    async fn unsubscribe(
+        &self,
+        topic: TopicId,
+        id: &str,
+        farewell: Option<Farewell>,
+        now_ms: u64,
+    ) -> Result<(), TopicStoreError>;
+
+    /// Drops subscriptions that have been waiting for their confirmation, or ended, since then or longer; how many.
+    async fn forget_unconfirmed(&self, since_ms: u64) -> Result<usize, TopicStoreError>;
 
     /// Publishes messages: all of them or none.
     async fn publish(

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Body;
 use lambent_domain::limits::MAX_CLIENT_CONTEXT_BYTES;
-use lambent_domain::{Fault, FunctionKey, FunctionName, FunctionRef, Qualifier, RequestId};
+use lambent_domain::{Fault, FunctionKey, FunctionName, FunctionRef, Qualifier, RequestId, trace_header};
 use lambent_ports::invoke::{Event, Invocation, InvokeReply};
 
 use crate::body::{Limit, ReadError};
@@ -242,7 +242,11 @@ fn is_json(payload: &[u8]) -> Result<(), String> {
 
 /// The caller's trace header, completed; or one of our own. Whether it is sampled is left to who knows the function.
 fn trace_id(parts: &FrontParts, head: &Parts) -> String {
-    let given = header(head, "x-amzn-trace-id").filter(|text| text.contains("Root="));
+    let given = header(head, "x-amzn-trace-id");
+    // An event of several messages has a trace of its own, and the lineage of one of them.
+    let lineage = given.and_then(|text| trace_header::field(text, "Lineage"));
+    let lineage = lineage.map(|lineage| format!(";Lineage={lineage}")).unwrap_or_default();
+    let given = given.filter(|text| text.contains("Root="));
     let random = parts.random.bytes16();
     let parent = format!("Parent={:016x}", number(&parts.random.bytes16()[..8]));
     match given {
@@ -258,11 +262,7 @@ fn trace_id(parts: &FrontParts, head: &Parts) -> String {
         }
         None => {
             let seconds = parts.clock.now_ms() / 1_000;
-            format!(
-                "Root=1-{seconds:08x}-{:024x};{parent};Sampled=?;Lineage=1:{:08x}:0",
-                number(&random[..12]),
-                number(&random[12..])
-            )
+            format!("Root=1-{seconds:08x}-{:024x};{parent};Sampled=?{lineage}", number(&random[..12]))
         }
     }
 }

@@ -10,14 +10,22 @@ type Result<T> = std::result::Result<T, ObjectStoreError>;
 pub(crate) fn insert(db: &Connection, notices: &[Notice], now_ms: u64) -> Result<()> {
     let mut insert = db
         .prepare_cached(
-            "INSERT INTO notices (due_ms, stored_ms, attempts, target, bucket, account, region, body)
-             VALUES (?1, ?1, 0, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO notices (due_ms, stored_ms, attempts, target, bucket, account, region, body, trace)
+             VALUES (?1, ?1, 0, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
         .map_err(storage)?;
     for notice in notices {
         let (account, region) = (notice.scope.account.as_str(), notice.scope.region.as_str());
         insert
-            .execute(params![now_ms as i64, notice.target, notice.bucket, account, region, notice.body])
+            .execute(params![
+                now_ms as i64,
+                notice.target,
+                notice.bucket,
+                account,
+                region,
+                notice.body,
+                notice.trace
+            ])
             .map_err(storage)?;
     }
     Ok(())
@@ -28,7 +36,7 @@ pub(crate) fn due(db: &Connection, now_ms: u64, again_ms: u64, max: usize) -> Re
     let found = {
         let mut query = db
             .prepare_cached(
-                "SELECT id, attempts, stored_ms, target, bucket, account, region, body FROM notices
+                "SELECT id, attempts, stored_ms, target, bucket, account, region, body, trace FROM notices
                  WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2",
             )
             .map_err(storage)?;
@@ -42,6 +50,7 @@ pub(crate) fn due(db: &Connection, now_ms: u64, again_ms: u64, max: usize) -> Re
                     bucket: row.get(4)?,
                     scope: rows::scope(row, 5, 6)?,
                     body: row.get(7)?,
+                    trace: row.get(8)?,
                 },
             })
         });

@@ -4,7 +4,7 @@ use lambent_sqlite::Schema;
 
 /// Keys are bytes, so that they sort as S3 lists them. A version's rowid is its sequence: ids are never used twice.
 pub(crate) const SCHEMA: Schema = Schema {
-    version: 1,
+    version: 2,
     tables: "
 CREATE TABLE buckets (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -61,7 +61,8 @@ CREATE TABLE notices (
     bucket TEXT NOT NULL,
     account TEXT NOT NULL,
     region TEXT NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    trace TEXT
 ) STRICT;
 CREATE INDEX notices_due ON notices (due_ms);
 ",

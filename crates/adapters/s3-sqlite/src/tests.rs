@@ -101,7 +101,8 @@ async fn a_condition_that_fails_leaves_neither_record_nor_file_nor_notice() {
     let store = open(dir.path());
     let bucket = bucket(&store).await;
     put(&store, &bucket, "k", NULL_VERSION, small()).await;
-    let notice = Notice { target: "t".into(), bucket: "b".into(), scope: scope(), body: String::new() };
+    let notice =
+        Notice { target: "t".into(), bucket: "b".into(), scope: scope(), body: String::new(), trace: None };
     let tell = Box::new(move |_: &_| vec![notice]);
     let refused =
         store.put(&bucket, version("k", NULL_VERSION, large(&store)), Condition::Absent, tell).await;

@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lambent_domain::Scope;
 use lambent_ports::topic_store::{
-    Again, Delivery, Lane, NewNotification, Published, SubscriptionRecord, TopicId, TopicRecord, TopicStore,
-    TopicStoreError,
+    Again, Delivery, Farewell, Lane, NewNotification, Published, SubscriptionRecord, TopicId, TopicRecord,
+    TopicStore, TopicStoreError,
 };
 use lambent_sqlite::{Bounds, OpenError, Reader, WriteError, Writer, open};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
@@ -206,7 +206,10 @@ impl TopicStore for SnsSqlite {
             }
             Ok(added)
         };
-        let added = self.write(work).await?;
+        let (added, instead_of) = self.write(work).await?;
+        if let Some(ended) = instead_of {
+            self.showing().subscriptions.remove(&(added.topic, ended));
+        }
         Ok(self.show_subscription(added, true))
     }
 
@@ -218,13 +221,32 @@ impl TopicStore for SnsSqlite {
         Ok(self.show_subscription(changed, false))
     }
 
-    async fn unsubscribe(&self, topic: TopicId, id: &str) -> Result<()> {
+    async fn unsubscribe(
+        &self,
+        topic: TopicId,
+        id: &str,
+        farewell: Option<Farewell>,
+        now_ms: u64,
+    ) -> Result<()> {
         let key = (topic, id.to_owned());
         let id = id.to_owned();
-        let counted = self.write(move |db| subscriptions::drop_one(db, topic, &id)).await?;
-        self.showing().subscriptions.remove(&key);
+        let (left, counted) =
+            self.write(move |db| subscriptions::end(db, topic, &id, farewell, now_ms)).await?;
+        match left {
+            Some(ended) => drop(self.show_subscription(ended, false)),
+            None => drop(self.showing().subscriptions.remove(&key)),
+        }
         self.show_topic(counted, false);
         Ok(())
+    }
+
+    async fn forget_unconfirmed(&self, since_ms: u64) -> Result<usize> {
+        let forgotten = self.write(move |db| subscriptions::forget(db, since_ms)).await?;
+        let mut shown = self.showing();
+        for key in &forgotten {
+            shown.subscriptions.remove(key);
+        }
+        Ok(forgotten.len())
     }
 
     async fn publish(

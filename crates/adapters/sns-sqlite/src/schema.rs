@@ -2,7 +2,7 @@
 
 use lambent_sqlite::Schema;
 
-pub(crate) const SCHEMA: Schema = Schema { version: 1, tables: TABLES };
+pub(crate) const SCHEMA: Schema = Schema { version: 2, tables: TABLES };
 
 /// A message is there as long as a delivery of it is.
 ///
@@ -28,12 +28,16 @@ const TABLES: &str = "
         owner TEXT NOT NULL,
         principal TEXT NOT NULL,
         attributes TEXT NOT NULL,
+        -- Of those that are to be confirmed, and of those that have ended, with the time since when.
         token TEXT,
+        since_ms INTEGER,
+        ended INTEGER NOT NULL,
         authenticated INTEGER NOT NULL,
         revision INTEGER NOT NULL,
         PRIMARY KEY (topic, id),
         UNIQUE (topic, protocol, endpoint)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX subscriptions_since ON subscriptions (since_ms) WHERE since_ms IS NOT NULL;
     CREATE TABLE messages (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         uuid TEXT NOT NULL,

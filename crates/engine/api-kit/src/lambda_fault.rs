@@ -66,6 +66,7 @@ fn shape(fault: &Fault) -> ErrorShape {
         Fault::InvalidCodeSignature(_) => errors::INVALID_CODE_SIGNATURE_EXCEPTION,
         Fault::RequestTooLarge(_) => errors::REQUEST_ENTITY_TOO_LARGE_EXCEPTION,
         Fault::AccessDenied(_) => errors::ACCESS_DENIED_EXCEPTION,
+        Fault::RecursiveInvocation => errors::RECURSIVE_INVOCATION_EXCEPTION,
         Fault::TooManyRequests(_) => errors::TOO_MANY_REQUESTS_EXCEPTION,
         Fault::CodeStorageExceeded => errors::CODE_STORAGE_EXCEEDED_EXCEPTION,
         Fault::UnsupportedMediaType(_) => errors::UNSUPPORTED_MEDIA_TYPE_EXCEPTION,
@@ -123,6 +124,8 @@ fn text(fault: &Fault) -> Cow<'_, str> {
         Fault::PolicyTooLong => {
             format!("The final policy size is bigger than the limit ({MAX_POLICY_BYTES}).").into()
         }
+        // AWS documentation.
+        Fault::RecursiveInvocation => "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation.".into(),
         Fault::TooManyRequests(_) => "Rate Exceeded.".into(),
         Fault::CodeStorageExceeded => "Code storage limit exceeded.".into(),
         Fault::UnknownOperation => "No operation has this method and path.".into(),

@@ -30,6 +30,8 @@ pub struct Context {
     pub base_url: String,
     /// Completes when nobody waits for the answer any more.
     pub gone: Gone,
+    /// `X-Amzn-Trace-Id`, as SDKs inside functions send it.
+    pub trace: Option<String>,
 }
 
 /// A service's faults: how its own refusals and those of the codec look on the wire.
@@ -98,12 +100,15 @@ where
             body: &request.body,
         })
         .map_err(F::refused)?;
+        let trace =
+            request.headers.get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok()).map(str::to_owned);
         let context = Context {
             scope: request.scope,
             caller: request.caller,
             request_id: request.request_id,
             base_url: request.base_url,
             gone: request.gone,
+            trace,
         };
         // The body can be large; what is needed of it is in the input.
         drop(request.body);

@@ -1,10 +1,10 @@
 //! Event sources: which there are, which parameters each takes (`facts` 5.1), and AWS's words for the rest.
 
-use lambent_domain::{EventSourceMapping, Fault};
+use lambent_domain::{EventSourceMapping, Fault, Pollers};
 use lambent_event_pattern::Pattern;
 use lambent_wire::lambda::operations::create_event_source_mapping::CreateEventSourceMappingRequest;
 use lambent_wire::lambda::operations::update_event_source_mapping::UpdateEventSourceMappingRequest;
-use lambent_wire::lambda::types::{EventSourceMappingMetricsConfig, FilterCriteria};
+use lambent_wire::lambda::types::{EventSourceMappingMetricsConfig, FilterCriteria, ProvisionedPollerConfig};
 
 use crate::mapping::{EVENT_COUNT, REPORT_ITEM_FAILURES};
 
@@ -16,6 +16,14 @@ const FIFO_BATCH: i32 = 10;
 const MAX_FILTERS: usize = 10;
 /// Least `MaximumRecordAgeInSeconds` that is an age.
 const LEAST_RECORD_AGE_S: i32 = 60;
+
+/// Provisioned pollers of a queue's mapping (AWS documentation).
+const LEAST_POLLERS: u32 = 2;
+const MOST_MINIMUM_POLLERS: u32 = 200;
+const DEFAULT_MAXIMUM_POLLERS: u32 = 200;
+const MOST_POLLERS: u32 = 2_000;
+
+pub(crate) const ONE_OF_BOTH: &str = "ScalingConfig and ProvisionedPollerConfig can't be used together.";
 
 /// What a mapping reads from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +109,43 @@ pub(crate) fn check(kind: Kind, request: &CreateEventSourceMappingRequest) -> Re
         )));
     }
     if request.scaling_config.is_some() && request.provisioned_poller_config.is_some() {
-        let text = "ScalingConfig and ProvisionedPollerConfig can't be used together.";
-        return Err(Fault::InvalidParameter(text.into()));
+        return Err(Fault::InvalidParameter(ONE_OF_BOTH.into()));
+    }
+    if kind.is_sqs() {
+        pollers(request.provisioned_poller_config.as_ref())?;
     }
     check_filters(request.filter_criteria.as_ref())?;
     check_not_yet(kind, request)
+}
+
+/// The pollers that a queue's mapping has for itself; none when nothing is said of them, which also takes them away. The
+/// numbers are AWS's, from its documentation; the texts are judgement.
+pub(crate) fn pollers(config: Option<&ProvisionedPollerConfig>) -> Result<Option<Pollers>, Fault> {
+    let Some(config) = config else { return Ok(None) };
+    if config.minimum_pollers.is_none()
+        && config.maximum_pollers.is_none()
+        && config.poller_group_name.is_none()
+    {
+        return Ok(None);
+    }
+    let wrong = |text: String| Err(Fault::InvalidParameter(text));
+    if config.poller_group_name.is_some() {
+        return wrong("Unsupported PollerGroupName parameter for given event source mapping type.".into());
+    }
+    let number = |name: &str, given: Option<i32>, default: u32, most: u32| match given {
+        None => Ok(default),
+        Some(number) if (LEAST_POLLERS..=most).contains(&number.unsigned_abs()) => Ok(number.unsigned_abs()),
+        Some(_) => Err(Fault::InvalidParameter(format!(
+            "{name} must be between {LEAST_POLLERS} and {most} for SQS event sources."
+        ))),
+    };
+    let minimum = number("MinimumPollers", config.minimum_pollers, LEAST_POLLERS, MOST_MINIMUM_POLLERS)?;
+    let default = DEFAULT_MAXIMUM_POLLERS.max(minimum);
+    let maximum = number("MaximumPollers", config.maximum_pollers, default, MOST_POLLERS)?;
+    if maximum < minimum {
+        return wrong("MaximumPollers must be greater than or equal to MinimumPollers.".into());
+    }
+    Ok(Some(Pollers { minimum, maximum }))
 }
 
 /// What a queue's mapping has on AWS and not here.
@@ -117,8 +157,6 @@ fn check_not_yet(kind: Kind, request: &CreateEventSourceMappingRequest) -> Resul
     let other = metrics.into_iter().flatten().find(|metric| *metric != EVENT_COUNT);
     let refused = if request.kms_key_arn.is_some() {
         "KMSKeyArn can't be obeyed here: filters are not encrypted with keys of KMS.".to_owned()
-    } else if request.provisioned_poller_config.is_some() {
-        "ProvisionedPollerConfig is not available here yet.".to_owned()
     } else if let Some(other) = other {
         format!("The metric {other} is not available for queues.")
     } else {
@@ -354,6 +392,32 @@ mod tests {
         let mut table = request(TABLE);
         table.starting_position = Some("AT_TIMESTAMP".into());
         assert_eq!(refused(&table), format!("Unsupported starting position for arn type: {TABLE}"));
+    }
+
+    #[test]
+    fn a_queue_has_two_pollers_or_more() {
+        let config = |minimum_pollers, maximum_pollers| {
+            pollers(Some(&ProvisionedPollerConfig {
+                minimum_pollers,
+                maximum_pollers,
+                poller_group_name: None,
+            }))
+        };
+        let of = |minimum, maximum| Ok(Some(Pollers { minimum, maximum }));
+        assert_eq!(pollers(None), Ok(None));
+        assert_eq!(config(None, None), Ok(None));
+        assert_eq!(config(Some(3), None), of(3, 200));
+        assert_eq!(config(None, Some(9)), of(2, 9));
+        assert_eq!(config(Some(200), Some(2_000)), of(200, 2_000));
+        for (minimum, maximum) in
+            [(Some(1), None), (Some(201), None), (None, Some(1)), (None, Some(2_001)), (Some(5), Some(4))]
+        {
+            assert!(config(minimum, maximum).is_err(), "{minimum:?} {maximum:?}");
+        }
+        let mut both = request(QUEUE);
+        both.scaling_config = Some(Default::default());
+        both.provisioned_poller_config = Some(Default::default());
+        assert_eq!(refused(&both), ONE_OF_BOTH);
     }
 
     #[test]

@@ -41,6 +41,13 @@ pub(crate) fn shown(
         scaling_config: mapping
             .maximum_concurrency
             .map(|most| types::ScalingConfig { maximum_concurrency: Some(most as i32) }),
+        provisioned_poller_config: mapping.provisioned_pollers.map(|pollers| {
+            types::ProvisionedPollerConfig {
+                minimum_pollers: Some(pollers.minimum as i32),
+                maximum_pollers: Some(pollers.maximum as i32),
+                poller_group_name: None,
+            }
+        }),
         function_arn: Some(target.shown_arn()),
         last_modified: Some(mapping.modified.0 as f64 / 1_000.0),
         last_processing_result: problem,

@@ -9,7 +9,7 @@ use lambent_ports::invoke::Invocation;
 use lambent_ports::queue::{Claimed, NewMessage, QueueError};
 
 use crate::Delivery;
-use crate::decide::{self, Next, Outcome, Policy};
+use crate::decide::{self, Condition, Next, Outcome, Policy};
 use crate::metrics::{add, subtract};
 use crate::record::Response;
 use crate::stored::{Kept, queue_name};
@@ -20,8 +20,14 @@ const UNREADABLE_MS: u64 = 3_600_000;
 
 /// How an attempt went.
 enum Went {
-    Ran(Response),
+    /// The trace is the one that the function had.
+    Ran {
+        response: Response,
+        trace_id: String,
+    },
     Refused,
+    /// It would have gone on for ever.
+    Loop,
     /// The function, or what the qualifier named, is gone.
     Gone,
 }
@@ -38,7 +44,7 @@ pub(crate) struct Target {
 impl Delivery {
     /// Sees a claimed event one step on.
     pub(crate) async fn attempt(&self, function: &FunctionKey, claimed: Claimed) {
-        let Some(kept) = Kept::read(&claimed) else {
+        let Some(mut kept) = Kept::read(&claimed) else {
             tracing::error!(function = %function.arn(), "an event is not of this version of Lambent; it is kept");
             let at_ms = self.parts.clock.now_ms() + UNREADABLE_MS;
             return self.release(function, &claimed, at_ms, claimed.attributes.clone()).await;
@@ -57,15 +63,26 @@ impl Delivery {
         crash::edge("delivery", "attempted");
         let (outcome, response) = match went {
             Went::Gone => return self.drop_gone(function, &claimed, &kept).await,
+            Went::Loop => {
+                let condition = Condition::RecursiveInvocation;
+                return self.end(function, &claimed, kept, &target, condition, None).await;
+            }
             Went::Refused => (Outcome::Refused, None),
-            Went::Ran(response) if response.failed => (Outcome::Failed, Some(response)),
-            Went::Ran(response) => (Outcome::Returned, Some(response)),
+            Went::Ran { response, trace_id } => {
+                let outcome = if response.failed { Outcome::Failed } else { Outcome::Returned };
+                (outcome, Some((response, trace_id)))
+            }
         };
         // The settings of this moment, not of the one before the attempt.
         let target = self.target(function, kept.qualifier.as_ref()).unwrap_or(target);
         let now_ms = self.parts.clock.now_ms();
         match decide::after(now_ms, kept.progress, outcome, target.policy) {
             Next::End(condition) => {
+                // What it is told of with: whoever is told is behind this attempt.
+                let response = response.map(|(response, trace_id)| {
+                    kept.trace_id = trace_id;
+                    response
+                });
                 self.end(function, &claimed, kept, &target, condition, response).await;
             }
             Next::Retry { at_ms, progress } => {
@@ -111,11 +128,15 @@ impl Delivery {
         let reply = self.parts.invoke.invoke(invocation).await;
         subtract(&metrics.running, 1);
         match reply {
-            Ok(reply) => Went::Ran(Response {
-                executed_version: reply.executed_version,
-                failed: reply.failed,
-                payload: reply.payload,
-            }),
+            Ok(reply) => Went::Ran {
+                response: Response {
+                    executed_version: reply.executed_version,
+                    failed: reply.failed,
+                    payload: reply.payload,
+                },
+                trace_id: reply.trace_id,
+            },
+            Err(Fault::RecursiveInvocation) => Went::Loop,
             Err(Fault::FunctionNotFound(_)) => Went::Gone,
             Err(Fault::TooManyRequests(_)) => Went::Refused,
             Err(fault) => {

@@ -89,6 +89,8 @@ pub enum Condition {
     EventAgeExceeded,
     /// The function is switched off.
     ZeroReservedConcurrency,
+    /// It came back too often. AWS documents where such an event goes, but no word for it: that of its error's name (judgement).
+    RecursiveInvocation,
 }
 
 impl Condition {
@@ -99,6 +101,7 @@ impl Condition {
             Condition::RetriesExhausted,
             Condition::EventAgeExceeded,
             Condition::ZeroReservedConcurrency,
+            Condition::RecursiveInvocation,
         ];
         all.into_iter().find(|condition| condition.as_str() == text)
     }
@@ -110,6 +113,7 @@ impl Condition {
             Condition::RetriesExhausted => "RetriesExhausted",
             Condition::EventAgeExceeded => "EventAgeExceeded",
             Condition::ZeroReservedConcurrency => "ZeroReservedConcurrency",
+            Condition::RecursiveInvocation => "RecursiveInvocation",
         }
     }
 }

@@ -86,7 +86,14 @@ impl Invoker {
     }
 
     async fn run(&self, mut invocation: Invocation, resolved: Resolved) -> Result<InvokeReply, Fault> {
+        if trace::is_loop(&invocation.trace_id, &resolved.function) {
+            let (function, now_ms) = (&invocation.function, self.shard.clock.now_ms());
+            add(&self.shard.metrics.loops_stopped, 1);
+            self.shard.meter.add_of_function(function, "RecursiveInvocationsDropped", "Count", 1.0, now_ms);
+            return Err(Fault::RecursiveInvocation);
+        }
         let permit = self.permit(&resolved, invocation.qualifier.as_ref())?;
+        trace::call(&mut invocation.trace_id, &invocation.function);
         let deployment = resolved.deployment;
         let pool = self.shard.pool(&invocation.function, &deployment);
         trace::pass_on(&mut invocation.trace_id, &self.shard, &pool);

@@ -45,6 +45,8 @@ counters! {
     errors,
     /// Refused for lack of concurrency.
     throttles,
+    /// Refused because they were part of a loop.
+    loops_stopped,
     /// Sandboxes that were started.
     cold_starts,
     /// Idle environments that made room for others.

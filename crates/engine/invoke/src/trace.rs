@@ -1,7 +1,10 @@
 //! `X-Amzn-Trace-Id` on its way through a function: `Root=1-…;Parent=…;Sampled=0`.
 
 use std::cell::Cell;
-use std::ops::Range;
+use std::fmt::Write;
+
+use lambent_domain::trace_header::{Lineage, field, place};
+use lambent_domain::{Function, FunctionKey};
 
 use crate::pool::Pool;
 use crate::shard::Shard;
@@ -39,32 +42,29 @@ pub(crate) fn pass_on(header: &mut String, shard: &Shard, pool: &Pool) {
     }
 }
 
-pub(crate) fn is_sampled(header: &str) -> bool {
-    field(header, "Sampled") == Some("1")
+/// Whether a request is one of a loop that the function's settings say is to be stopped.
+pub(crate) fn is_loop(header: &str, function: &Function) -> bool {
+    !function.allow_recursive_loop && Lineage::of(header).is_loop(&function.key)
 }
 
-/// The value of a field.
-pub(crate) fn field<'a>(header: &'a str, name: &str) -> Option<&'a str> {
-    place(header, name).map(|place| &header[place])
+/// Notes one more call of the function in the chain of requests.
+pub(crate) fn call(header: &mut String, function: &FunctionKey) {
+    let mut lineage = Lineage::of(header);
+    lineage.call(function);
+    match place(header, "Lineage") {
+        Some(place) => header.replace_range(place, &lineage.to_string()),
+        None => drop(write!(header, ";Lineage={lineage}")),
+    }
+}
+
+pub(crate) fn is_sampled(header: &str) -> bool {
+    field(header, "Sampled") == Some("1")
 }
 
 fn set(header: &mut String, name: &str, value: &str) {
     if let Some(place) = place(header, name) {
         header.replace_range(place, value);
     }
-}
-
-fn place(header: &str, name: &str) -> Option<Range<usize>> {
-    let mut start = 0;
-    for part in header.split(';') {
-        let value = part.trim_start().strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
-        if let Some(value) = value {
-            let end = start + part.len();
-            return Some(end - value.len()..end);
-        }
-        start += part.len() + 1;
-    }
-    None
 }
 
 #[cfg(test)]
@@ -84,10 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_and_written_wherever_they_stand() {
+    fn fields_are_written_wherever_they_stand() {
         let mut header = "Self=1-2;Root=1-a-b; Parent=00;Sampled=?;Lineage=1:2:0".to_owned();
-        assert_eq!(field(&header, "Root"), Some("1-a-b"));
-        assert_eq!((field(&header, "Other"), field(&header, "Sample")), (None, None));
         set(&mut header, "Sampled", "1");
         set(&mut header, "Parent", "0123456789abcdef");
         set(&mut header, "Other", "x");

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use http::Response;
+use lambent_domain::trace_header::Lineage;
 use lambent_ports::aws_client::{Principal, ServiceRequest};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 
 use crate::Parts;
 use crate::gathering::Batch;
-use crate::metrics::{add, subtract};
+use crate::metrics::{Figure, add, subtract};
 use crate::poller::Settings;
 use crate::queue::Queue;
 use crate::record::{Record, event};
@@ -32,6 +34,8 @@ pub(crate) enum Ended {
     Done,
     /// The function failed.
     Failed,
+    /// All of it has come through the function too often.
+    Loop,
     /// There was no room for it, or no function.
     NotRun(String),
 }
@@ -40,6 +44,8 @@ pub(crate) enum Ended {
 enum Answer {
     Payload(Bytes),
     FunctionError,
+    /// It is part of a loop.
+    Loop,
     /// May be better later.
     Refused(String),
     /// Won't be.
@@ -79,36 +85,34 @@ pub(crate) async fn run(
     stop: watch::Receiver<bool>,
 ) -> Ended {
     let _running = Running::new(&parts, batch.bytes);
-    let payload = Bytes::from(event(&batch.records));
     let invoking =
         Invoking { parts: &parts, settings: &settings, until: batch.since + hold, backing_off, stop };
-    let said = match invoking.answer(payload).await {
-        Ok(said) => said,
+    let all = batch.records.len();
+    let count = |figure, by| parts.count(&settings, figure, by);
+    let (records, said) = match invoking.without_loops(batch.records).await {
+        Ok(answered) => answered,
         Err(ended) => {
             if ended == Ended::Failed {
-                add(&parts.metrics.invoked, batch.records.len());
+                count(Figure::Invoked, all);
             }
-            add(&parts.metrics.failed_invoke, batch.records.len());
+            count(Figure::FailedInvoke, all);
             return ended;
         }
     };
-    add(&parts.metrics.invoked, batch.records.len());
+    count(Figure::Invoked, records.len());
     let failed = if settings.reports_item_failures {
-        let ids = batch.records.iter().map(|record| record.message_id.as_str());
-        failures(&said, ids)
+        failures(&said, records.iter().map(|record| record.message_id.as_str()))
     } else {
         Failures::Of(HashSet::new())
     };
     let Failures::Of(failed) = failed else {
-        add(&parts.metrics.failed_invoke, batch.records.len());
+        count(Figure::FailedInvoke, all);
         return Ended::Failed;
     };
-    let all = batch.records.len();
     let done = |record: &Record| !failed.contains(&record.message_id);
-    let done: Vec<String> =
-        batch.records.into_iter().filter(done).map(|record| record.receipt_handle).collect();
-    add(&parts.metrics.failed_invoke, all - done.len());
-    add(&parts.metrics.deleted, queue.delete(done).await);
+    let done: Vec<String> = records.into_iter().filter(done).map(|record| record.receipt_handle).collect();
+    count(Figure::FailedInvoke, all - done.len());
+    count(Figure::Deleted, queue.delete(done).await);
     Ended::Done
 }
 
@@ -122,13 +126,37 @@ struct Invoking<'a> {
 }
 
 impl Invoking<'_> {
-    async fn answer(mut self, payload: Bytes) -> Result<Bytes, Ended> {
+    /// Has the function called with all of them, or, when some have come through it too often, with the others. What is
+    /// left out is left to its visibility timeout, and to the queue's dead letters (AWS documentation).
+    async fn without_loops(mut self, mut records: Vec<Record>) -> Result<(Vec<Record>, Bytes), Ended> {
+        let settings = self.settings;
+        let is_loop = |record: &Record| record.lineage.is_loop(&settings.function);
+        // Nothing may go past a message of its group.
+        let in_order = settings.source_arn.ends_with(".fifo");
+        loop {
+            // The one that would be refused, if there is one.
+            let deepest = records.iter().max_by_key(|record| (is_loop(record), record.lineage.rounds()));
+            let lineage = deepest.map(|record| record.lineage.clone()).unwrap_or_default();
+            match self.answer(Bytes::from(event(&records)), &lineage).await {
+                Err(Ended::Loop) if !in_order && records.iter().any(is_loop) => {
+                    records.retain(|record| !is_loop(record));
+                    if records.is_empty() {
+                        return Err(Ended::Loop);
+                    }
+                }
+                answer => return answer.map(|said| (records, said)),
+            }
+        }
+    }
+
+    async fn answer(&mut self, payload: Bytes, lineage: &Lineage) -> Result<Bytes, Ended> {
         let mut pause = FIRST_PAUSE;
         let mut waiting = None;
         loop {
-            let why = match self.once(payload.clone()).await {
+            let why = match self.once(payload.clone(), lineage).await {
                 Answer::Payload(said) => return Ok(said),
                 Answer::FunctionError => return Err(Ended::Failed),
+                Answer::Loop => return Err(Ended::Loop),
                 Answer::Impossible(why) => return Err(Ended::NotRun(why)),
                 Answer::Refused(why) => why,
             };
@@ -145,13 +173,16 @@ impl Invoking<'_> {
         }
     }
 
-    async fn once(&self, payload: Bytes) -> Answer {
+    async fn once(&self, payload: Bytes, lineage: &Lineage) -> Answer {
         let settings = self.settings;
         let principal =
             Principal::Service { name: "lambda.amazonaws.com", source_arn: settings.source_arn.clone() };
         let scope = settings.key.scope.clone();
-        let request =
+        let mut request =
             ServiceRequest::invoke(&settings.function_arn, "RequestResponse", scope, principal, payload);
+        if !lineage.is_none() {
+            request = request.with_header("x-amzn-trace-id", &format!("Lineage={lineage}"));
+        }
         let answer = match self.parts.client.call(request).await {
             Ok(answer) => answer,
             Err(error) => return Answer::Refused(error.to_string()),
@@ -163,9 +194,16 @@ impl Invoking<'_> {
             200 => Answer::Payload(answer.into_body()),
             // A function that is being made, replaced, or has no room.
             409 | 429 | 500..=599 => Answer::Refused(format!("PROBLEM: Function call failed: {status}")),
+            400 if is_recursion(&answer) => Answer::Loop,
             _ => Answer::Impossible(format!("PROBLEM: Function call failed: {status}")),
         }
     }
+}
+
+/// Lambda has stopped a loop.
+fn is_recursion(answer: &Response<Bytes>) -> bool {
+    let kind = answer.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("RecursiveInvocationException"))
 }
 
 /// One more batch waits for room, for as long as this is there.

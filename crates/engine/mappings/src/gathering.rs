@@ -76,11 +76,17 @@ impl Gathering {
 
 #[cfg(test)]
 mod tests {
+    use lambent_domain::trace_header::Lineage;
+
     use super::*;
 
     fn records(count: usize, bytes: usize) -> Vec<Record> {
-        let record =
-            |_| Record { message_id: "m".into(), receipt_handle: "r".into(), text: "x".repeat(bytes) };
+        let record = |_| Record {
+            message_id: "m".into(),
+            receipt_handle: "r".into(),
+            text: "x".repeat(bytes),
+            lineage: Lineage::default(),
+        };
         (0..count).map(record).collect()
     }
 

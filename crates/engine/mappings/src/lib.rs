@@ -19,8 +19,10 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use async_trait::async_trait;
 use lambent_domain::{EventSourceMapping, Function, FunctionKey, MappingKey};
+use lambent_kit::clock::Clock;
 use lambent_ports::aws_client::AwsClient;
 use lambent_ports::event_sources::{EventSources, QueueFound, QueueRefused};
+use lambent_ports::meter::Meter;
 use lambent_ports::store::{Change, ChangeListener, Store};
 use tokio::sync::{Notify, mpsc};
 
@@ -33,6 +35,8 @@ pub(crate) struct Parts {
     store: Arc<dyn Store>,
     client: Arc<dyn AwsClient>,
     metrics: Arc<MappingMetrics>,
+    meter: Arc<dyn Meter>,
+    clock: Arc<dyn Clock>,
     /// What stands in a mapping's way.
     problems: Mutex<HashMap<MappingKey, String>>,
     /// Bytes of events that functions have.
@@ -92,12 +96,20 @@ pub(crate) enum MappingChange {
 
 impl Mappings {
     /// Builds them; nothing is polled yet.
-    pub fn new(store: Arc<dyn Store>, client: Arc<dyn AwsClient>, metrics: Arc<MappingMetrics>) -> Arc<Self> {
+    pub fn new(
+        store: Arc<dyn Store>,
+        client: Arc<dyn AwsClient>,
+        metrics: Arc<MappingMetrics>,
+        meter: Arc<dyn Meter>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
         let (changed, changes) = mpsc::unbounded_channel();
         let parts = Arc::new(Parts {
             store,
             client,
             metrics,
+            meter,
+            clock,
             problems: Mutex::default(),
             held_bytes: AtomicUsize::new(0),
             room: Notify::new(),

@@ -2,6 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lambent_domain::Distribution;
+use lambent_ports::metric_store::{Datum, Metric};
+
+use crate::Parts;
+use crate::poller::Settings;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Written by the pollers, read by the metrics page.
@@ -36,6 +42,61 @@ counters! {
     receives,
     /// Batches that functions have now.
     running,
+}
+
+/// What is counted of a mapping's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    Polled,
+    FilteredOut,
+    Invoked,
+    FailedInvoke,
+    Deleted,
+}
+
+impl Figure {
+    /// In CloudWatch.
+    fn name(self) -> &'static str {
+        match self {
+            Figure::Polled => "PolledEventCount",
+            Figure::FilteredOut => "FilteredOutEventCount",
+            Figure::Invoked => "InvokedEventCount",
+            Figure::FailedInvoke => "FailedInvokeEventCount",
+            Figure::Deleted => "DeletedEventCount",
+        }
+    }
+
+    fn of(self, metrics: &MappingMetrics) -> &AtomicU64 {
+        match self {
+            Figure::Polled => &metrics.polled,
+            Figure::FilteredOut => &metrics.filtered_out,
+            Figure::Invoked => &metrics.invoked,
+            Figure::FailedInvoke => &metrics.failed_invoke,
+            Figure::Deleted => &metrics.deleted,
+        }
+    }
+}
+
+impl Parts {
+    /// Counts events of a mapping; in CloudWatch when its `MetricsConfig` asks for that.
+    pub(crate) fn count(&self, settings: &Settings, figure: Figure, by: usize) {
+        add(figure.of(&self.metrics), by);
+        if settings.counts_events && by > 0 {
+            self.tell(settings, figure.name(), by as f64);
+        }
+    }
+
+    /// Tells CloudWatch a figure of a mapping.
+    pub(crate) fn tell(&self, settings: &Settings, name: &str, value: f64) {
+        let metric = Metric {
+            namespace: "AWS/Lambda".to_owned(),
+            name: name.to_owned(),
+            dimensions: [("EventSourceMappingUUID".to_owned(), settings.key.uuid.clone())].into(),
+        };
+        let (time_ms, values) = (self.clock.now_ms(), Distribution::one(value));
+        let datum = Datum { metric, unit: "Count".to_owned(), time_ms, by_second: false, values };
+        self.meter.add(&settings.key.scope, datum);
+    }
 }
 
 pub(crate) fn add(counter: &AtomicU64, by: usize) {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use lambent_domain::{EventSourceMapping, FunctionKey, MappingKey, Qualifier};
+use lambent_domain::{EventSourceMapping, FunctionKey, MappingKey, Pollers, Qualifier};
 use lambent_event_pattern::Pattern;
 use lambent_ports::event_sources::QueueRefused;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ use tokio::time::{Duration, Instant};
 use crate::Parts;
 use crate::batch::{self, CALL_FAILED, Ended};
 use crate::gathering::{Batch, Gathering, Limits};
-use crate::metrics::add;
+use crate::metrics::{Figure, add};
 use crate::queue::{LONG_POLL, MAX_AT_ONCE, Message, Queue, problem};
 use crate::record::{Form, Record};
 use crate::width::Width;
@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) filters: Vec<Pattern>,
     pub(crate) reports_item_failures: bool,
     pub(crate) maximum_concurrency: Option<u32>,
+    pub(crate) provisioned_pollers: Option<Pollers>,
+    pub(crate) counts_events: bool,
 }
 
 impl Settings {
@@ -69,6 +71,8 @@ impl Settings {
             filters: filters.collect::<Option<_>>()?,
             reports_item_failures: mapping.reports_item_failures,
             maximum_concurrency: mapping.maximum_concurrency,
+            provisioned_pollers: mapping.provisioned_pollers,
+            counts_events: mapping.counts_events,
         })
     }
 
@@ -157,7 +161,7 @@ impl Poller {
         Poller {
             form: settings.form(),
             began: Instant::now(),
-            width: Width::new(settings.maximum_concurrency, Duration::ZERO),
+            width: Width::new(settings.maximum_concurrency, settings.provisioned_pollers, Duration::ZERO),
             gathering: Gathering::new(limits),
             receiving: FuturesUnordered::new(),
             closed: Vec::new(),
@@ -275,7 +279,10 @@ impl Poller {
         if messages.is_empty() && self.batches.is_empty() {
             self.width.idle(self.began.elapsed());
         }
-        add(&self.parts.metrics.polled, messages.len());
+        self.parts.count(&self.settings, Figure::Polled, messages.len());
+        if self.settings.provisioned_pollers.is_some() {
+            self.parts.tell(&self.settings, "ProvisionedPollers", self.width.pollers().into());
+        }
         let records = self.filtered(messages);
         self.closed.extend(self.gathering.take(records, Instant::now()));
     }
@@ -286,7 +293,7 @@ impl Poller {
         let (pass, out): (Vec<_>, Vec<_>) =
             messages.into_iter().partition(|message| self.form.passes(filters, message));
         if let (false, Some(source)) = (out.is_empty(), &self.source) {
-            add(&self.parts.metrics.filtered_out, out.len());
+            self.parts.count(&self.settings, Figure::FilteredOut, out.len());
             let queue = source.queue.clone();
             let receipts = out.into_iter().map(|message| message.receipt_handle).collect();
             self.deletions.spawn(async move {
@@ -314,7 +321,7 @@ impl Poller {
     fn ended(&mut self, ended: Result<Ended, JoinError>) {
         let problem = match ended {
             Ok(Ended::Done) => None,
-            Ok(Ended::Failed) => Some(CALL_FAILED.to_owned()),
+            Ok(Ended::Failed | Ended::Loop) => Some(CALL_FAILED.to_owned()),
             Ok(Ended::NotRun(why)) => {
                 self.width.refused(self.began.elapsed());
                 Some(why)

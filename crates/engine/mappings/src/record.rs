@@ -1,5 +1,6 @@
 //! Messages as functions get them, and as filters see them.
 
+use lambent_domain::trace_header::Lineage;
 use lambent_event_pattern::{Event, Pattern};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -27,6 +28,8 @@ pub(crate) struct Record {
     pub(crate) receipt_handle: String,
     /// JSON.
     pub(crate) text: String,
+    /// Through which functions it has come.
+    pub(crate) lineage: Lineage,
 }
 
 /// How a mapping's records look.
@@ -41,12 +44,14 @@ pub(crate) struct Form {
 
 impl Form {
     pub(crate) fn record(&self, message: Message) -> Record {
+        let lineage = Lineage::of(message.attributes.get("AWSTraceHeader").map_or("", String::as_str));
         let mut members = self.members(&message);
         members.shift_insert(2, "body".into(), Value::String(message.body));
         Record {
             text: Value::Object(members).to_string(),
             message_id: message.message_id,
             receipt_handle: message.receipt_handle,
+            lineage,
         }
     }
 

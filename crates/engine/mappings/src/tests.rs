@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
-use lambent_domain::limits::MAX_SYNC_REQUEST_BYTES;
+use lambent_domain::limits::{MAX_CHAINED_INVOCATIONS, MAX_SYNC_REQUEST_BYTES};
+use lambent_domain::trace_header::Lineage;
 use lambent_domain::{EventSourceMapping, MappingState};
+use lambent_kit::clock::SystemClock;
 use lambent_kit::random::SystemRandom;
 use lambent_ports::aws_client::{ServiceRequest, Unreachable};
+use lambent_ports::meter::NoMeter;
 use lambent_ports::suites::store as suite;
 use lambent_store_sqlite::SqliteStore;
 use proptest::prelude::*;
@@ -27,6 +30,8 @@ enum Said {
     Done(Value),
     Error,
     Throttled,
+    /// Lambda stops a loop.
+    Loop,
     Nothing,
 }
 
@@ -109,7 +114,9 @@ impl World {
             taken.push(json!({
                 "MessageId": format!("id-{}", kept.id), "ReceiptHandle": format!("{}", kept.id),
                 "MD5OfBody": "m", "Body": kept.body,
-                "Attributes": {"ApproximateReceiveCount": kept.count.to_string()},
+                "Attributes": {
+                    "ApproximateReceiveCount": kept.count.to_string(), "AWSTraceHeader": trace_header(&kept.body),
+                },
             }));
         }
         taken
@@ -169,6 +176,13 @@ impl World {
         };
         match said {
             Said::Throttled => return Ok(answer(429, "{}")),
+            Said::Loop => {
+                let mut refused = answer(400, "{}");
+                refused
+                    .headers_mut()
+                    .insert("x-amzn-errortype", "RecursiveInvocationException".parse().unwrap());
+                return Ok(refused);
+            }
             Said::Nothing => return Err(Unreachable("nobody is there".into())),
             Said::Done(_) | Said::Error => {}
         }
@@ -234,6 +248,15 @@ struct Polling {
     _dir: tempfile::TempDir,
 }
 
+/// Of a message that has come through the function as often as it may, if its text says so.
+fn trace_header(body: &str) -> String {
+    let mut lineage = Lineage::default();
+    if body.starts_with("loop") {
+        (0..MAX_CHAINED_INVOCATIONS).for_each(|_| lineage.call(&suite::function("f").key));
+    }
+    format!("Root=1-0-0;Lineage={lineage}")
+}
+
 fn mapping() -> EventSourceMapping {
     EventSourceMapping {
         qualifier: None,
@@ -242,6 +265,7 @@ fn mapping() -> EventSourceMapping {
         filters: Vec::new(),
         reports_item_failures: false,
         maximum_concurrency: None,
+        provisioned_pollers: None,
         state: MappingState::Enabled,
         ..suite::mapping("m")
     }
@@ -252,7 +276,13 @@ impl Polling {
         let dir = tempfile::tempdir().unwrap();
         // Pollers don't write to it: nothing waits for a disk while time stands still.
         let store = SqliteStore::open(dir.path(), &SystemRandom, suite::LIMITS).unwrap();
-        let mappings = Mappings::new(store, Arc::clone(world) as _, Arc::default());
+        let mappings = Mappings::new(
+            store,
+            Arc::clone(world) as _,
+            Arc::default(),
+            Arc::new(NoMeter),
+            Arc::new(SystemClock),
+        );
         let mut function = suite::function("f");
         Arc::make_mut(&mut function.latest.configuration).timeout_s = TIMEOUT_S;
         mappings.changed(&Change::Put(Arc::new(function)));
@@ -534,4 +564,32 @@ proptest! {
             assert_eq!(seen.len(), groups.len());
         });
     }
+}
+
+/// What has come through the function too often stays, and takes nothing along.
+#[tokio::test(start_paused = true)]
+async fn what_loops_is_left_out_of_its_batch() {
+    let world = World::new(|call| match call.bodies.iter().any(|body| body.starts_with("loop")) {
+        true => (Duration::ZERO, Said::Loop),
+        false => done(10),
+    });
+    for body in ["a", "loop 1", "b", "loop 2"] {
+        world.send(body, None);
+    }
+    let polling = Polling::start(&world, &mapping());
+    tokio::time::sleep(VISIBILITY / 2).await;
+    let calls: Vec<_> = world.state().calls.iter().map(|call| call.bodies.clone()).collect();
+    assert_eq!(calls, [["a", "b"]]);
+    let left: Vec<_> = world.state().messages.iter().map(|kept| kept.body.clone()).collect();
+    assert_eq!(left, ["loop 1", "loop 2"]);
+    // Tried again when their visibility timeout is over, as a batch of nothing else.
+    tokio::time::sleep(VISIBILITY).await;
+    assert_eq!(
+        polling.mappings.parts.problems().values().next().map(String::as_str),
+        Some(batch::CALL_FAILED)
+    );
+    let world = polling.stop().await;
+    let state = world.state();
+    assert_eq!(state.calls.len(), 1);
+    assert!(state.messages.iter().all(|kept| kept.count >= 2));
 }

@@ -13,8 +13,8 @@ use lambent_domain::url::{Cors, UrlAuth, UrlConfig};
 use lambent_domain::{
     AccountId, Alias, CodeRef, CodeSha256, CodeSigningConfig, CodeSigningKey, Configuration, Deployment,
     Epoch, EventSourceMapping, Function, FunctionKey, FunctionName, LastUpdate, Layer, LayerKey, LayerRef,
-    LayerVersion, MappingKey, MappingState, Policy, Qualifier, Region, RevisionId, RuntimeId, Scope, Secrets,
-    State, TimestampMs, Version, VersionNumber, Weighted, async_config::EventInvokeConfig,
+    LayerVersion, MappingKey, MappingState, Policy, Pollers, Qualifier, Region, RevisionId, RuntimeId, Scope,
+    Secrets, State, TimestampMs, Version, VersionNumber, Weighted, async_config::EventInvokeConfig,
 };
 
 use crate::store::{Change, ChangeListener, Limits, RecordKey, Store, StoreError, Usage, Write};
@@ -199,6 +199,7 @@ pub fn mapping(uuid: &str) -> EventSourceMapping {
         filters: vec![r#"{"body":{"a":[1]}}"#.into()],
         reports_item_failures: true,
         maximum_concurrency: Some(7),
+        provisioned_pollers: Some(Pollers { minimum: 2, maximum: 9 }),
         counts_events: true,
         tags: BTreeMap::from([("t".into(), "v".into())]),
         state: MappingState::Updating { enabled: true },

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use lambent_domain::{AccountId, Region, Scope};
 
 use crate::topic_store::{
-    Again, Confirmation, Deduplication, Delivery, Lane, NewNotification, SubscriptionRecord, TopicId,
-    TopicRecord, TopicStore, TopicStoreError,
+    Again, Confirmation, Deduplication, Delivery, Farewell, Lane, NewNotification, SubscriptionRecord,
+    TopicId, TopicRecord, TopicStore, TopicStoreError,
 };
 
 fn scope() -> Scope {
@@ -62,6 +62,8 @@ pub async fn all(store: &dyn TopicStore) {
     groups_keep_their_order(store).await;
     duplicates_go_nowhere(store).await;
     what_is_dropped_takes_its_deliveries_along(store).await;
+    what_nobody_confirms_is_forgotten(store).await;
+    an_end_is_told_and_can_be_taken_back(store).await;
     the_first_signing_key_stays(store).await;
 }
 
@@ -90,16 +92,58 @@ async fn an_endpoint_has_one_subscription(store: &dyn TopicStore) {
     let known = Err(TopicStoreError::SubscriptionExists(added.clone()));
     assert_eq!(store.subscribe(twice, None, 1).await, known);
     assert_eq!(store.subscriptions(id), std::slice::from_ref(&added));
-    let confirmation = Confirmation::Pending { token: "t".into() };
+    let confirmation = Confirmation::Pending { token: "t".into(), since_ms: 1 };
     let changed = SubscriptionRecord { confirmation, ..(*added).clone() };
     let changed = store.replace_subscription(changed).await.unwrap();
     assert_eq!(store.subscription(id, "a"), Some(changed));
     assert_eq!(store.replace_subscription((*added).clone()).await, Err(TopicStoreError::Changed));
-    store.unsubscribe(id, "a").await.unwrap();
-    assert_eq!(store.unsubscribe(id, "a").await, Err(TopicStoreError::SubscriptionGone));
+    store.unsubscribe(id, "a", None, 1).await.unwrap();
+    assert_eq!(store.unsubscribe(id, "a", None, 1).await, Err(TopicStoreError::SubscriptionGone));
     assert_eq!(store.topic_by_id(id).unwrap().unsubscribed, 1);
     let nowhere = store.subscribe(subscription(TopicId(1 << 40), "a"), None, 1).await;
     assert_eq!(nowhere, Err(TopicStoreError::TopicGone));
+}
+
+async fn what_nobody_confirms_is_forgotten(store: &dyn TopicStore) {
+    let id = topic(store, "unconfirmed").await.id;
+    let pending = |name: &str, since_ms| SubscriptionRecord {
+        confirmation: Confirmation::Pending { token: name.into(), since_ms },
+        ..subscription(id, name)
+    };
+    store.subscribe(pending("a", 10), Some(message("first", &["a"])), 10).await.unwrap();
+    let later = store.subscribe(pending("b", 20), None, 20).await.unwrap();
+    let confirmed = store.subscribe(subscription(id, "c"), None, 1).await.unwrap();
+    assert_eq!(store.forget_unconfirmed(9).await, Ok(0));
+    assert_eq!(store.forget_unconfirmed(10).await, Ok(1));
+    assert_eq!(store.subscriptions(id), [later, confirmed]);
+    assert_eq!(store.due(&lane(id, "a"), 10, 100).await.unwrap(), []);
+    assert_eq!(store.topic_by_id(id).unwrap().unsubscribed, 0);
+    store.delete_topic(id).await.unwrap();
+}
+
+async fn an_end_is_told_and_can_be_taken_back(store: &dyn TopicStore) {
+    let id = topic(store, "ended").await.id;
+    let farewell = |content: &str| Farewell { token: "t".into(), notification: message(content, &["a"]) };
+    store.subscribe(subscription(id, "a"), None, 1).await.unwrap();
+    store.publish(id, vec![message("1", &["a"])], 5).await.unwrap();
+    store.unsubscribe(id, "a", Some(farewell("bye")), 10).await.unwrap();
+    let ended = store.subscription(id, "a").unwrap();
+    assert_eq!(ended.confirmation, Confirmation::Ended { token: "t".into(), since_ms: 10 });
+    assert_eq!(contents(&store.due(&lane(id, "a"), 10, 10).await.unwrap()), ["bye"]);
+    assert_eq!(store.topic_by_id(id).unwrap().unsubscribed, 1);
+    let back = Confirmation::Confirmed { authenticated: false };
+    let back = SubscriptionRecord { confirmation: back, ..(*ended).clone() };
+    assert_eq!(store.replace_subscription(back).await.unwrap().id, "a");
+    // Somebody else takes the place of one that has ended, and nobody takes that back.
+    store.unsubscribe(id, "a", Some(farewell("bye again")), 20).await.unwrap();
+    let new = SubscriptionRecord { id: "b".into(), ..subscription(id, "a") };
+    let new = store.subscribe(new, None, 30).await.unwrap();
+    assert_eq!(store.subscriptions(id), std::slice::from_ref(&new));
+    assert_eq!(store.due(&lane(id, "a"), 10, 100).await.unwrap(), []);
+    store.unsubscribe(id, "b", Some(farewell("bye")), 40).await.unwrap();
+    assert_eq!(store.forget_unconfirmed(40).await, Ok(1));
+    assert_eq!(store.subscriptions(id), []);
+    store.delete_topic(id).await.unwrap();
 }
 
 async fn each_subscription_gets_its_own_delivery(store: &dyn TopicStore) {
@@ -172,7 +216,7 @@ async fn what_is_dropped_takes_its_deliveries_along(store: &dyn TopicStore) {
         store.subscribe(subscription(id, name), None, 1).await.unwrap();
     }
     store.publish(id, vec![message("1", &["a", "b"])], 10).await.unwrap();
-    store.unsubscribe(id, "a").await.unwrap();
+    store.unsubscribe(id, "a", None, 1).await.unwrap();
     assert_eq!(store.due(&lane(id, "a"), 10, 10).await.unwrap(), []);
     let left = store.due(&lane(id, "b"), 10, 10).await.unwrap();
     assert_eq!(contents(&left), ["1"], "the other one's is still there");

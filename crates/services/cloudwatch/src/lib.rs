@@ -24,7 +24,7 @@ use lambent_wire::cloudwatch;
 use lambent_wire::cloudwatch::operations as op;
 use tokio::sync::Mutex;
 
-pub use collector::Collector;
+pub use collector::{Collector, Of, Sums};
 pub use fault::CloudWatchFault;
 pub use math::check as check_expression;
 
@@ -84,6 +84,11 @@ impl CloudWatch {
     /// Drops a part of what is kept no longer; whether there is more.
     pub async fn expire(&self) -> Result<bool, MetricStoreError> {
         self.store.expire(self.clock.now_ms()).await
+    }
+
+    /// Sums of functions' figures since the start: by metric and unit, then by function; bounded.
+    pub fn function_totals(&self) -> Sums {
+        self.collector.totals()
     }
 
     /// Data that found no room, or could not be written.

@@ -72,6 +72,7 @@ fn context() -> Context {
         request_id: RequestId::from_random([0; 16]),
         base_url: String::new(),
         gone: present().1,
+        trace: None,
     }
 }
 

@@ -280,7 +280,13 @@ fn test_events(bucket: &Bucket, targets: &[Target<'_>], asked: &Asked) -> Vec<No
 }
 
 fn notice(bucket: &Bucket, target: &str, body: String) -> Notice {
-    Notice { target: target.to_owned(), bucket: bucket.name.clone(), scope: bucket.scope.clone(), body }
+    Notice {
+        target: target.to_owned(),
+        bucket: bucket.name.clone(),
+        scope: bucket.scope.clone(),
+        body,
+        trace: None,
+    }
 }
 
 pub(crate) async fn get_configuration(
@@ -317,6 +323,7 @@ pub(crate) struct Happened {
     request_id: String,
     host_id: String,
     by_service: bool,
+    trace: Option<String>,
 }
 
 impl Happened {
@@ -338,6 +345,7 @@ impl Happened {
             request_id: asked.request_id(),
             host_id: asked.host_id(),
             by_service,
+            trace: asked.header("x-amzn-trace-id").map(str::to_owned),
         }
     }
 
@@ -368,6 +376,7 @@ impl Happened {
         if configuration.event_bridge_configuration.is_some() {
             told.push(notice(bucket, EVENT_BUS, self.bus_entry(bucket, &sequencer)));
         }
+        told.iter_mut().for_each(|notice| notice.trace.clone_from(&self.trace));
         told
     }
 

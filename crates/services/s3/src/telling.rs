@@ -61,7 +61,12 @@ fn request(notice: &Notice) -> Option<ServiceRequest> {
         ));
     }
     let (scope, name) = parts(&notice.target)?;
-    Some(match notice.target.split(':').nth(2)? {
+    // Functions that are told get it from queues and topics, too: so loops through buckets are known.
+    let traced = |request: ServiceRequest| match &notice.trace {
+        Some(trace) => request.with_header("x-amzn-trace-id", trace),
+        None => request,
+    };
+    Some(traced(match notice.target.split(':').nth(2)? {
         "lambda" => ServiceRequest::invoke(&notice.target, "Event", scope, principal, notice.body.clone()),
         "sqs" => {
             let body = json!({ "QueueUrl": queue_url(&scope, name), "MessageBody": notice.body }).to_string();
@@ -78,7 +83,7 @@ fn request(notice: &Notice) -> Option<ServiceRequest> {
             ServiceRequest::form("sns", scope, principal, form)
         }
         _ => return None,
-    })
+    }))
 }
 
 fn queue_url(scope: &Scope, name: &str) -> String {

@@ -8,6 +8,7 @@ mod backlog;
 mod certificate;
 mod delivery_policy;
 mod fault;
+mod figures;
 mod filter;
 mod jackson;
 mod message;
@@ -34,7 +35,10 @@ use lambent_kit::random::Random;
 use lambent_ports::api::{ApiRequest, ApiService};
 use lambent_ports::aws_client::AwsClient;
 use lambent_ports::http_post::HttpPost;
-use lambent_ports::topic_store::{SubscriptionRecord, TopicRecord, TopicStore, TopicStoreError};
+use lambent_ports::meter::Meter;
+use lambent_ports::topic_store::{
+    Confirmation, SubscriptionRecord, TopicRecord, TopicStore, TopicStoreError,
+};
 use lambent_wire::sns;
 use lambent_wire::sns::operations as op;
 use tokio::sync::{Notify, OnceCell};
@@ -54,6 +58,8 @@ pub struct SnsParts {
     pub http: Arc<dyn HttpPost>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Takes topics' figures.
+    pub meter: Arc<dyn Meter>,
     /// Ids and tokens.
     pub random: Arc<dyn Random>,
     /// `http://host:port` under which subscribers reach this server: for links in notifications.
@@ -134,6 +140,22 @@ impl Sns {
         Ok((topic, found))
     }
 
+    /// The same of what has not ended.
+    fn live_subscription(&self, arn: &str) -> Result<(Arc<TopicRecord>, Arc<SubscriptionRecord>), SnsFault> {
+        let found = self.subscription(arn)?;
+        match found.1.confirmation {
+            Confirmation::Ended { .. } => Err(SUBSCRIPTION_MISSING),
+            _ => Ok(found),
+        }
+    }
+
+    /// A topic's subscriptions that have not ended, by id.
+    fn subscriptions(&self, topic: &TopicRecord) -> Vec<Arc<SubscriptionRecord>> {
+        let mut found = self.store().subscriptions(topic.id);
+        found.retain(|one| !matches!(one.confirmation, Confirmation::Ended { .. }));
+        found
+    }
+
     /// Replaces a topic by what `change` makes of it, however many others change it at the same time.
     async fn change_topic(
         &self,
@@ -187,9 +209,4 @@ impl ApiService for SnsService {
 }
 
 #[cfg(test)]
-mod tests {
-    #[test]
-    fn every_operation_of_the_model_is_listed_once() {
-        lambent_api_kit::assert_complete(&super::REGISTRY, &[], lambent_wire::sns::OPERATIONS);
-    }
-}
+mod tests;

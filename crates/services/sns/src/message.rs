@@ -42,6 +42,12 @@ pub(crate) struct Message {
     /// It asks for a confirmation, which needs this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
+    /// It says that its endpoint has been unsubscribed, and how to take that back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) farewell: bool,
+    /// `X-Amzn-Trace-Id` of who published it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<String>,
 }
 
 /// What is binary is in base64.
@@ -64,6 +70,18 @@ impl Message {
         let text = format!(
             "You have chosen to subscribe to the topic {topic_arn}.\nTo confirm the subscription, visit the SubscribeURL included in this message."
         );
+        Message::with_token(text, token, at_ms)
+    }
+
+    /// What an endpoint gets that has been unsubscribed (AWS documentation).
+    pub(crate) fn farewell(subscription_arn: &str, token: &str, at_ms: u64) -> Self {
+        let text = format!(
+            "You have chosen to deactivate subscription {subscription_arn}.\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message."
+        );
+        Message { farewell: true, ..Message::with_token(text, token, at_ms) }
+    }
+
+    fn with_token(text: String, token: &str, at_ms: u64) -> Self {
         Message {
             text,
             texts: BTreeMap::new(),
@@ -73,6 +91,8 @@ impl Message {
             group: None,
             deduplication: None,
             token: Some(token.to_owned()),
+            farewell: false,
+            trace: None,
         }
     }
 
@@ -127,6 +147,8 @@ pub(crate) fn check(
         group: input.message_group_id,
         deduplication: deduplication.as_ref().map(|found| found.id.clone()),
         token: None,
+        trace: None,
+        farewell: false,
     };
     Ok(Checked { message, deduplication, bytes })
 }

@@ -23,7 +23,11 @@ pub(crate) struct Notification<'a> {
 
 impl Notification<'_> {
     pub(crate) fn kind(&self) -> &'static str {
-        if self.message.token.is_some() { "SubscriptionConfirmation" } else { "Notification" }
+        match (&self.message.token, self.message.farewell) {
+            (None, _) => "Notification",
+            (Some(_), false) => "SubscriptionConfirmation",
+            (Some(_), true) => "UnsubscribeConfirmation",
+        }
     }
 
     fn text(&self) -> &str {

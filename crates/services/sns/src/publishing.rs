@@ -16,13 +16,17 @@ impl Sns {
         now_ms: u64,
     ) -> Result<Vec<Published>, SnsFault> {
         let subscriptions = self.store().subscriptions(topic.id);
+        let bytes: Vec<usize> = messages.iter().map(|message| message.bytes).collect();
         let notifications: Result<Vec<_>, SnsFault> =
             messages.into_iter().map(|message| self.notification(topic, &subscriptions, message)).collect();
         let notifications = notifications?;
         let mut told: Vec<String> = notifications.iter().flat_map(|one| one.to.clone()).collect();
         told.sort_unstable();
         told.dedup();
+        let confirmed = subscriptions.iter().filter(|one| subscription::is_confirmed(one)).count();
+        let wanted: usize = notifications.iter().map(|one| one.to.len()).sum();
         let published = self.store().publish(topic.id, notifications, now_ms).await?;
+        self.published(topic, &bytes, confirmed * bytes.len() - wanted);
         self.is_due(topic, told, now_ms);
         Ok(published)
     }

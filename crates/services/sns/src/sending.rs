@@ -15,6 +15,7 @@ use crate::{Sns, arn, delivery_policy, subscription};
 
 /// How long an endpoint may take (AWS documentation, for HTTP).
 const PATIENCE: Duration = Duration::from_secs(15);
+const TRACE: &str = "x-amzn-trace-id";
 /// How much of an error is told.
 const MAX_TOLD_BYTES: usize = 512;
 
@@ -92,6 +93,10 @@ impl Sns {
         if let Some(id) = message.deduplication.as_ref().filter(|_| name.ends_with(".fifo")) {
             request["MessageDeduplicationId"] = json!(id);
         }
+        if let Some(trace) = &message.trace {
+            let header = json!({ "DataType": "String", "StringValue": trace });
+            request["MessageSystemAttributes"] = json!({ "AWSTraceHeader": header });
+        }
         let principal = principal(notification.topic);
         let body = request.to_string();
         self.ask(ServiceRequest::json("sqs", "1.0", "AmazonSQS.SendMessage", scope, principal, body)).await
@@ -101,7 +106,9 @@ impl Sns {
         let arn = &notification.subscription.endpoint;
         let Some(scope) = function_scope(arn) else { return failed(format!("{arn} is no function")) };
         let event = notification.lambda_event();
-        self.ask(ServiceRequest::invoke(arn, "Event", scope, principal(notification.topic), event)).await
+        let request = ServiceRequest::invoke(arn, "Event", scope, principal(notification.topic), event);
+        let trace = notification.message.trace.as_deref();
+        self.ask(trace.into_iter().fold(request, |request, trace| request.with_header(TRACE, trace))).await
     }
 
     async fn ask(&self, request: ServiceRequest) -> Outcome {
@@ -113,7 +120,7 @@ impl Sns {
     }
 
     async fn post(&self, notification: &Notification<'_>) -> Outcome {
-        // One that has been confirmed meanwhile needs no other.
+        // One that has been confirmed meanwhile needs no other, and one that has come back no farewell.
         let confirmed = matches!(notification.subscription.confirmation, Confirmation::Confirmed { .. });
         if notification.message.token.is_some() && confirmed {
             return Outcome::Delivered;
@@ -172,7 +179,7 @@ fn headers(notification: &Notification<'_>, raw: bool) -> HeaderMap {
     insert("x-amz-sns-message-type", notification.kind());
     insert("x-amz-sns-message-id", &notification.delivery.uuid);
     insert("x-amz-sns-topic-arn", &arn::of_topic(topic));
-    if !is_confirmation {
+    if !is_confirmation || notification.message.farewell {
         insert("x-amz-sns-subscription-arn", &arn::of_subscription(topic, subscription));
     }
     if raw {

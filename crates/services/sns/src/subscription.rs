@@ -152,9 +152,14 @@ fn policy(subscription: &SubscriptionRecord) -> Option<&str> {
     subscription.attributes.get("FilterPolicy").map(String::as_str)
 }
 
+/// Whether it gets messages.
+pub(crate) fn is_confirmed(subscription: &SubscriptionRecord) -> bool {
+    matches!(subscription.confirmation, Confirmation::Confirmed { .. })
+}
+
 /// Whether a message is for it.
 pub(crate) fn wants(subscription: &SubscriptionRecord, message: &Message) -> bool {
-    if !matches!(subscription.confirmation, Confirmation::Confirmed { .. }) {
+    if !is_confirmed(subscription) {
         return false;
     }
     let Some(policy) = policy(subscription) else { return true };
@@ -169,6 +174,7 @@ pub(crate) fn shown(topic: &TopicRecord, subscription: &SubscriptionRecord) -> B
     let (pending, authenticated) = match &subscription.confirmation {
         Confirmation::Pending { .. } => (true, false),
         Confirmation::Confirmed { authenticated } => (false, *authenticated),
+        Confirmation::Ended { .. } => (false, false),
     };
     let mut shown = subscription.attributes.clone();
     // The scope is shown beside a policy alone (recorded).

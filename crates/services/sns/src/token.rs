@@ -4,6 +4,8 @@ use lambent_kit::random::Random;
 
 /// What they begin with, so that what is none is told from one that is not known (recorded: AWS tells them apart).
 const PREFIX: &str = "2336412f37";
+/// How long one is good for; then what nobody has confirmed is dropped (AWS documentation).
+pub(crate) const VALID_MS: u64 = 3 * 24 * 3_600 * 1_000;
 /// Random bytes, sixteen at a time.
 const PARTS: usize = 8;
 

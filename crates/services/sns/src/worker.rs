@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::backlog::Backlog;
 use crate::message::Message;
 use crate::sending::Outcome;
-use crate::{Sns, delivery_policy, subscription};
+use crate::{Sns, delivery_policy, subscription, token};
 
 /// How long the loop sleeps at most: the wall clock may be set.
 const MAX_SLEEP_MS: u64 = 60_000;
@@ -36,13 +36,30 @@ impl Sns {
             }
         }
         let mut running = JoinSet::new();
+        let mut forget_ms = 0;
         loop {
             self.begin_due(&mut running).await;
+            if self.now_ms() >= forget_ms {
+                self.forget_unconfirmed().await;
+                forget_ms = self.now_ms() + MAX_SLEEP_MS;
+            }
             tokio::select! {
                 () = self.until_due() => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             while running.try_join_next().is_some() {}
+        }
+    }
+
+    /// Drops what nobody has confirmed in time, and what nobody can bring back any more.
+    pub(crate) async fn forget_unconfirmed(&self) {
+        let since_ms = self.now_ms().saturating_sub(token::VALID_MS);
+        match self.store().forget_unconfirmed(since_ms).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "subscriptions that were not confirmed are gone"),
+            Err(error) => {
+                tracing::warn!(%error, "subscriptions that were not confirmed could not be dropped")
+            }
         }
     }
 
@@ -130,8 +147,18 @@ impl Sns {
             }
         };
         let outcome = self.send(&topic, &subscription, delivery, &message).await;
-        let Outcome::Failed { reason, hopeless } = outcome else { return None };
+        let is_notification = message.token.is_none();
+        let Outcome::Failed { reason, hopeless } = outcome else {
+            if is_notification {
+                self.delivered(&topic, delivery.dead);
+            }
+            return None;
+        };
         let next = self.next(&topic, &subscription, delivery, hopeless);
+        if is_notification {
+            let is_over = next.is_none_or(|again| again.dead != delivery.dead);
+            self.failed(&topic, &subscription.protocol, delivery.dead, is_over);
+        }
         match &next {
             Some(Again { attempts, .. }) => {
                 tracing::debug!(reason, uuid = delivery.uuid, attempts, "a notification is tried again");
@@ -162,7 +189,7 @@ impl Sns {
             return Some(Again { due_ms: self.now_ms() + delay_ms, attempts: failed, dead: delivery.dead });
         }
         // One that asks for a confirmation is of no use to anybody else.
-        let is_confirmation = matches!(subscription.confirmation, Confirmation::Pending { .. });
+        let is_confirmation = !matches!(subscription.confirmation, Confirmation::Confirmed { .. });
         let to_dead_letters = !delivery.dead
             && !is_confirmation
             && subscription::dead_letter_queue(topic, subscription).is_some();

@@ -87,11 +87,19 @@ pub(crate) struct Outgoing {
     pub(crate) md5_of_system_attributes: Option<String>,
 }
 
+/// Who sends a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    pub(crate) account: &'a str,
+    /// What SDKs inside functions send; a trace in the message itself counts more (judgement).
+    pub(crate) trace: Option<&'a str>,
+}
+
 /// Checks a message. A batch's entries are the same thing.
 pub(crate) fn outgoing(
     queue: &QueueRecord,
     input: SendMessageRequest,
-    sender: &str,
+    sender: Sender<'_>,
     uuid: String,
     now_ms: u64,
 ) -> Result<Outgoing, SqsFault> {
@@ -105,7 +113,7 @@ pub(crate) fn outgoing(
     let attributes = input.message_attributes.unwrap_or_default();
     check_attributes(&attributes)?;
     let system = input.message_system_attributes.unwrap_or_default();
-    let trace = trace(&system)?;
+    let trace = trace(&system)?.or_else(|| sender.trace.map(str::to_owned));
     let md5_of_system_attributes = md5_of_system_attributes(system);
     let bytes = input.message_body.len() + attributes.iter().map(size).sum::<usize>();
     if bytes > settings.max_message_bytes() {
@@ -129,7 +137,7 @@ pub(crate) fn outgoing(
     let delay_ms = delay_ms(queue, input.delay_seconds)?;
     let md5_of_attributes = checksum::of_attributes(&attributes);
     let notes = Notes {
-        sender: sender.to_owned(),
+        sender: sender.account.to_owned(),
         trace,
         group: group.clone(),
         deduplication: deduplication.as_ref().map(|found| found.id.clone()),

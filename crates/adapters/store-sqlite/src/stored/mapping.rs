@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use lambent_domain::{
-    Epoch, EventSourceMapping, FunctionKey, FunctionName, MappingKey, MappingState, Qualifier, TimestampMs,
+    Epoch, EventSourceMapping, FunctionKey, FunctionName, MappingKey, MappingState, Pollers, Qualifier,
+    TimestampMs,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,12 +30,20 @@ pub(crate) struct MappingV1 {
     filters: Vec<String>,
     reports_item_failures: bool,
     maximum_concurrency: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provisioned_pollers: Option<PollersV1>,
     #[serde(default)]
     counts_events: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, String>,
     state: StateV1,
     modified_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PollersV1 {
+    minimum: u32,
+    maximum: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +69,9 @@ impl StoredMapping {
             filters: mapping.filters.clone(),
             reports_item_failures: mapping.reports_item_failures,
             maximum_concurrency: mapping.maximum_concurrency,
+            provisioned_pollers: mapping
+                .provisioned_pollers
+                .map(|Pollers { minimum, maximum }| PollersV1 { minimum, maximum }),
             counts_events: mapping.counts_events,
             tags: mapping.tags.clone(),
             state: match mapping.state {
@@ -90,6 +102,9 @@ impl StoredMapping {
             filters: stored.filters,
             reports_item_failures: stored.reports_item_failures,
             maximum_concurrency: stored.maximum_concurrency,
+            provisioned_pollers: stored
+                .provisioned_pollers
+                .map(|PollersV1 { minimum, maximum }| Pollers { minimum, maximum }),
             counts_events: stored.counts_events,
             tags: stored.tags,
             state: match stored.state {

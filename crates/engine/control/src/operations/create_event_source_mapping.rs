@@ -8,7 +8,7 @@ use lambent_wire::lambda::operations::CreateEventSourceMapping;
 use lambent_wire::lambda::operations::create_event_source_mapping::CreateEventSourceMappingRequest;
 use lambent_wire::lambda::types::EventSourceMappingConfiguration;
 
-use crate::event_source::{Kind, check, counts_events, patterns, reports_item_failures};
+use crate::event_source::{Kind, check, counts_events, patterns, pollers, reports_item_failures};
 use crate::mapping::shown;
 use crate::settings::check_tags;
 use crate::target::Target;
@@ -55,6 +55,7 @@ impl Handle<CreateEventSourceMapping> for Control {
                 .scaling_config
                 .and_then(|config| config.maximum_concurrency)
                 .map(i32::unsigned_abs),
+            provisioned_pollers: pollers(input.provisioned_poller_config.as_ref())?,
             counts_events: counts_events(input.metrics_config.as_ref()),
             tags: input.tags.unwrap_or_default(),
             state: if enabled { MappingState::Creating } else { MappingState::Disabled },

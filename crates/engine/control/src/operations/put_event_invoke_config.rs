@@ -148,7 +148,8 @@ fn check_destinations(
     for (arn, services) in services {
         let Some(arn) = arn else { continue };
         let service = arn.split(':').nth(2).unwrap_or_default();
-        if !services.contains(&service) {
+        // Order can't be kept on the way there: AWS takes no FIFO queues and topics (its documentation).
+        if !services.contains(&service) || arn.ends_with(".fifo") {
             return Err(unsupported(given));
         }
         if service != "lambda" {
@@ -230,6 +231,8 @@ mod tests {
         );
         assert_eq!(checked(Some(iam), None), refused(text));
         assert_eq!(checked(None, Some(bucket)), Ok(()));
+        assert!(checked(Some("arn:aws:sqs:us-east-1:123456789012:q.fifo"), None).is_err());
+        assert!(checked(None, Some("arn:aws:sns:us-east-1:123456789012:t.fifo")).is_err());
         let text = format!(
             "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination={bucket}), onFailure=OnFailure(destination={broker})) is invalid."
         );

@@ -7,7 +7,9 @@ use lambent_wire::lambda::operations::update_event_source_mapping::UpdateEventSo
 use lambent_wire::lambda::types::EventSourceMappingConfiguration;
 
 use crate::Control;
-use crate::event_source::{Kind, as_created, check, counts_events, patterns, reports_item_failures};
+use crate::event_source::{
+    Kind, ONE_OF_BOTH, as_created, check, counts_events, patterns, pollers, reports_item_failures,
+};
 use crate::mapping::expect_rest;
 use crate::target::Target;
 
@@ -58,6 +60,12 @@ fn merge(mapping: &mut EventSourceMapping, input: &UpdateEventSourceMappingReque
     }
     if let Some(scaling) = &input.scaling_config {
         mapping.maximum_concurrency = scaling.maximum_concurrency.map(i32::unsigned_abs);
+    }
+    if input.provisioned_poller_config.is_some() {
+        mapping.provisioned_pollers = pollers(input.provisioned_poller_config.as_ref())?;
+    }
+    if mapping.maximum_concurrency.is_some() && mapping.provisioned_pollers.is_some() {
+        return Err(Fault::InvalidParameter(ONE_OF_BOTH.into()));
     }
     if input.metrics_config.is_some() {
         mapping.counts_events = counts_events(input.metrics_config.as_ref());

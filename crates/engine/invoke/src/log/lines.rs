@@ -2,12 +2,12 @@
 
 use lambent_domain::RequestId;
 use lambent_domain::log_config::{ApplicationLogLevel, LogFormat, SystemLogLevel};
+use lambent_domain::trace_header;
 use lambent_kit::utc::rfc3339_ms;
 use serde_json::json;
 
 use super::LogTarget;
 use crate::failure::ReportStatus;
-use crate::trace;
 
 /// When an init happens: before the first invoke, or again within one after it had failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,14 +206,14 @@ fn text_status(status: &ReportStatus) -> String {
 
 /// Follows REPORT in the same event.
 fn xray_line(header: &str) -> String {
-    let field = |name| trace::field(header, name).unwrap_or_default();
+    let field = |name| trace_header::field(header, name).unwrap_or_default();
     format!("XRAY TraceId: {}\tSegmentId: {}\tSampled: true\t\n", field("Root"), field("Parent"))
 }
 
 /// As in the Telemetry API (`facts` 3.4), whose records these are.
 fn set_tracing(record: &mut serde_json::Value, header: Option<&str>) {
     if let Some(header) = header {
-        let span = trace::field(header, "Parent").unwrap_or_default();
+        let span = trace_header::field(header, "Parent").unwrap_or_default();
         record["tracing"] = json!({"spanId": span, "type": "X-Amzn-Trace-Id", "value": header});
     }
 }

@@ -196,6 +196,11 @@ impl Invokes {
         Some(number)
     }
 
+    /// What was gathered and not taken yet.
+    pub(super) fn untaken(&self) -> impl Iterator<Item = (&FunctionKey, &Counts)> {
+        self.ways.iter().flat_map(|way| way.minutes.iter().map(|(_, counts)| (&way.function, counts)))
+    }
+
     /// What was gathered. What nothing more is known of is forgotten.
     pub(super) fn take(&mut self, minute: u64) -> TakenInvokes {
         let mut taken = TakenInvokes::default();

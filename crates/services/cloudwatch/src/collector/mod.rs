@@ -7,6 +7,7 @@ mod invokes;
 mod peak;
 mod shown;
 mod slab;
+mod totals;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,8 @@ use lambent_ports::meter::{Begun, Drawn, Ended, Meter, Ticket};
 use lambent_ports::metric_store::{Datum, Metric};
 
 use invokes::Invokes;
+use totals::Totals;
+pub use totals::{Of, Sums};
 
 const MINUTE_MS: u64 = 60_000;
 /// Metrics with figures of one length of time that are not about invokes, between two times they are taken.
@@ -33,6 +36,24 @@ pub struct Collector {
 struct State {
     invokes: Invokes,
     others: HashMap<Other, Distribution>,
+    /// Of what has been taken.
+    totals: Totals,
+}
+
+impl State {
+    /// With what has not been taken.
+    fn summed(&self) -> Totals {
+        let mut totals = self.totals.clone();
+        for (function, counts) in self.invokes.untaken() {
+            for (name, unit, values) in shown::figures(counts) {
+                totals.add(&function.scope, function.name.as_str(), name, unit, values.sum());
+            }
+        }
+        for (other, values) in &self.others {
+            totals.add_metric(&other.scope, &other.metric, &other.unit, values.sum());
+        }
+        totals
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -49,6 +70,7 @@ impl Collector {
     pub fn take(&self, now_ms: u64) -> Vec<(Scope, Vec<Datum>)> {
         let (invokes, others) = {
             let mut state = self.lock();
+            state.totals = state.summed();
             (state.invokes.take(now_ms / MINUTE_MS), std::mem::take(&mut state.others))
         };
         let mut taken: HashMap<Scope, Vec<Datum>> = shown::data(invokes);
@@ -58,6 +80,11 @@ impl Collector {
             taken.entry(scope).or_default().push(datum);
         }
         taken.into_iter().collect()
+    }
+
+    /// Sums of functions' figures since the start, those included that have not been taken yet.
+    pub fn totals(&self) -> Sums {
+        self.lock().summed().sums()
     }
 
     /// Figures that found no room.

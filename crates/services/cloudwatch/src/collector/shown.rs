@@ -70,7 +70,7 @@ pub(super) fn data(taken: TakenInvokes) -> HashMap<Scope, Vec<Datum>> {
 
 /// What is counted for each invoke. Where nothing failed there is a zero for each that did not, so that the mean of errors
 /// is their share, as on AWS.
-fn figures(counts: &Counts) -> [(&'static str, &'static str, Distribution); 6] {
+pub(super) fn figures(counts: &Counts) -> [(&'static str, &'static str, Distribution); 6] {
     let of_invokes = |some: u64| {
         let mut values = times(0.0, counts.invocations.saturating_sub(some));
         values.merge(&times(1.0, some));

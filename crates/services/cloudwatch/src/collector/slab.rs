@@ -44,6 +44,10 @@ impl<T> Slab<T> {
         self.slots.len() - self.free.len()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
         let numbered = self.slots.iter_mut().enumerate();
         numbered.filter_map(|(number, slot)| Some((number as u32, slot.as_mut()?)))

@@ -126,3 +126,28 @@ fn other_figures_are_added_up_by_the_minute_and_do_not_grow_without_end() {
     }
     assert_eq!((collector.dropped(), collector.take(0)[0].1.len()), (10, MAX_OTHERS));
 }
+
+#[test]
+fn sums_since_the_start_are_the_same_before_and_after_they_are_taken() {
+    let (collector, f) = (Collector::default(), function("f"));
+    let invoke = |failed| {
+        let ticket = collector.begun(begun(&f, None, Drawn::Unreserved, 0));
+        collector.ended(ticket, Ended { started_ms: 0, duration_us: 1_500, failed });
+        collector.released(ticket, Drawn::Unreserved);
+    };
+    invoke(false);
+    invoke(true);
+    collector.throttled(&f, None, 0);
+    collector.add_of_function(&f, "AsyncEventsReceived", "Count", 1.0, 0);
+    let sum = |sums: &Sums, name: &str, unit: &str| {
+        sums[&(name.to_owned(), unit.to_owned())][&Some((f.scope.clone(), "f".to_owned()))]
+    };
+    let before = collector.totals();
+    let figures = [("Invocations", 2.0), ("Errors", 1.0), ("Throttles", 1.0), ("AsyncEventsReceived", 1.0)];
+    figures.iter().for_each(|(name, expected)| assert_eq!(sum(&before, name, "Count"), *expected, "{name}"));
+    assert_eq!(sum(&before, "Duration", "Milliseconds"), 3.0);
+    collector.take(1);
+    assert_eq!(collector.totals(), before);
+    invoke(false);
+    assert_eq!(sum(&collector.totals(), "Invocations", "Count"), 3.0);
+}

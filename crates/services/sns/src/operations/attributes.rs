@@ -28,7 +28,7 @@ impl Handle<GetTopicAttributes> for Sns {
         input: GetTopicAttributesInput,
     ) -> Result<GetTopicAttributesResponse, SnsFault> {
         let topic = self.topic(&context.scope, &input.topic_arn)?;
-        let subscriptions = self.store().subscriptions(topic.id);
+        let subscriptions = self.subscriptions(&topic);
         Ok(GetTopicAttributesResponse { attributes: Some(topic::shown(&topic, &subscriptions)) })
     }
 }
@@ -59,7 +59,7 @@ impl Handle<GetSubscriptionAttributes> for Sns {
         _context: Context,
         input: GetSubscriptionAttributesInput,
     ) -> Result<GetSubscriptionAttributesResponse, SnsFault> {
-        let (topic, found) = self.subscription(&input.subscription_arn)?;
+        let (topic, found) = self.live_subscription(&input.subscription_arn)?;
         Ok(GetSubscriptionAttributesResponse { attributes: Some(subscription::shown(&topic, &found)) })
     }
 }
@@ -73,6 +73,7 @@ impl Handle<SetSubscriptionAttributes> for Sns {
         input: SetSubscriptionAttributesInput,
     ) -> Result<SetSubscriptionAttributesResponse, SnsFault> {
         let value = input.attribute_value.unwrap_or_default();
+        self.live_subscription(&input.subscription_arn)?;
         self.change_subscription(&input.subscription_arn, |topic, changed| {
             subscription::set(topic, changed, &input.attribute_name, &value).map_err(SnsFault::Parameter)?;
             subscription::check_filter(changed).map_err(SnsFault::Parameter)

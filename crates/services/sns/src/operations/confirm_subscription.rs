@@ -24,8 +24,11 @@ impl Handle<ConfirmSubscription> for Sns {
         let unknown = || SnsFault::Parameter("Token".into());
         let topic = self.store().topic(&scope, &name).ok_or_else(unknown)?;
         let subscriptions = self.store().subscriptions(topic.id);
-        let asked =
-            |found: &Confirmation| matches!(found, Confirmation::Pending { token } if *token == input.token);
+        let asked = |found: &Confirmation| match found {
+            // One that was unsubscribed comes back.
+            Confirmation::Pending { token, .. } | Confirmation::Ended { token, .. } => *token == input.token,
+            Confirmation::Confirmed { .. } => false,
+        };
         let found = subscriptions.iter().find(|one| asked(&one.confirmation)).ok_or_else(unknown)?;
         let signed = context.caller.access_key_id.is_some();
         let authenticated = signed && input.authenticate_on_unsubscribe.as_deref() == Some("true");

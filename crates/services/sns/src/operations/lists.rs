@@ -35,7 +35,7 @@ fn page<T>(mut found: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, Option<Str
 fn shown(topic: &TopicRecord, subscription: &SubscriptionRecord) -> Subscription {
     let arn = match subscription.confirmation {
         Confirmation::Pending { .. } => "PendingConfirmation".to_owned(),
-        Confirmation::Confirmed { .. } => arn::of_subscription(topic, subscription),
+        _ => arn::of_subscription(topic, subscription),
     };
     Subscription {
         subscription_arn: Some(arn),
@@ -69,7 +69,7 @@ impl Handle<ListSubscriptions> for Sns {
         let key = |topic: &TopicRecord, id: &str| format!("{}:{id}", topic.name);
         let mut found = Vec::new();
         for topic in self.store().topics(&context.scope, "") {
-            let of_topic = self.store().subscriptions(topic.id).into_iter().map(|one| (topic.clone(), one));
+            let of_topic = self.subscriptions(&topic).into_iter().map(|one| (topic.clone(), one));
             found.extend(of_topic.filter(|(topic, one)| key(topic, &one.id) > after));
         }
         found.sort_by_key(|(topic, one)| key(topic, &one.id));
@@ -89,7 +89,7 @@ impl Handle<ListSubscriptionsByTopic> for Sns {
     ) -> Result<ListSubscriptionsByTopicResponse, SnsFault> {
         let topic = self.topic(&context.scope, &input.topic_arn)?;
         let after = after(input.next_token)?;
-        let mut found = self.store().subscriptions(topic.id);
+        let mut found = self.subscriptions(&topic);
         found.retain(|one| one.id > after);
         let (found, next_token) = page(found, |one| one.id.clone());
         let subscriptions = found.iter().map(|one| shown(&topic, one)).collect();

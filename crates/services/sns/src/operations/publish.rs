@@ -22,7 +22,8 @@ impl Handle<Publish> for Sns {
         }
         let topic = self.topic(&context.scope, &arn)?;
         let now_ms = self.now_ms();
-        let checked = message::check(&topic, input, "", now_ms)?;
+        let mut checked = message::check(&topic, input, "", now_ms)?;
+        checked.message.trace = context.trace;
         if checked.bytes > message::MAX_BYTES {
             return Err(SnsFault::Parameter("Message too long".into()));
         }

@@ -33,7 +33,8 @@ impl Handle<PublishBatch> for Sns {
             let (id, message) = of(entry);
             let place = format!("publishBatchRequestEntries.{number}.member.");
             match message::check(&topic, message, &place, now_ms) {
-                Ok(checked) => {
+                Ok(mut checked) => {
+                    checked.message.trace.clone_from(&context.trace);
                     ids.push(id);
                     messages.push(checked);
                 }

@@ -25,7 +25,9 @@ impl Handle<Subscribe> for Sns {
         let endpoint = input.endpoint.unwrap_or_default();
         subscription::check_endpoint(&topic, &input.protocol, &endpoint)?;
         let confirmation = match input.protocol.as_str() {
-            "http" | "https" => Confirmation::Pending { token: token::new(&*self.parts.random) },
+            "http" | "https" => {
+                Confirmation::Pending { token: token::new(&*self.parts.random), since_ms: self.now_ms() }
+            }
             _ => Confirmation::Confirmed { authenticated: true },
         };
         let account = &context.caller.account;
@@ -97,7 +99,7 @@ impl Sns {
         subscription: &SubscriptionRecord,
         now_ms: u64,
     ) -> Result<Option<NewNotification>, SnsFault> {
-        let Confirmation::Pending { token } = &subscription.confirmation else { return Ok(None) };
+        let Confirmation::Pending { token, .. } = &subscription.confirmation else { return Ok(None) };
         let message = Message::confirmation(&arn::of_topic(topic), token, now_ms);
         Ok(Some(NewNotification {
             uuid: self.uuid(),

@@ -1,13 +1,16 @@
 //! Unsubscribe: also as a link that is followed, unless whoever confirmed wanted it otherwise. One that is not there is no
-//! error.
+//! error. An HTTP endpoint is told.
 
 use lambent_api_kit::{Context, Handle};
-use lambent_ports::topic_store::{Confirmation, TopicStoreError};
+use lambent_ports::topic_store::{
+    Confirmation, Farewell, NewNotification, SubscriptionRecord, TopicRecord, TopicStoreError,
+};
 use lambent_wire::sns::operations::Unsubscribe;
 use lambent_wire::sns::operations::unsubscribe::{UnsubscribeInput, UnsubscribeResponse};
 
 use crate::fault::SUBSCRIPTION_MISSING;
-use crate::{Sns, SnsFault};
+use crate::message::Message;
+use crate::{Sns, SnsFault, arn, token};
 
 impl Handle<Unsubscribe> for Sns {
     type Fault = SnsFault;
@@ -17,7 +20,7 @@ impl Handle<Unsubscribe> for Sns {
         context: Context,
         input: UnsubscribeInput,
     ) -> Result<UnsubscribeResponse, SnsFault> {
-        let (topic, found) = match self.subscription(&input.subscription_arn) {
+        let (topic, found) = match self.live_subscription(&input.subscription_arn) {
             Err(fault) if fault == SUBSCRIPTION_MISSING => return Ok(UnsubscribeResponse::default()),
             found => found?,
         };
@@ -27,9 +30,41 @@ impl Handle<Unsubscribe> for Sns {
         if asked && by_link && !known {
             return Err(SnsFault::Unauthorized);
         }
-        match self.store().unsubscribe(topic.id, &found.id).await {
+        let now_ms = self.now_ms();
+        let confirmed = matches!(found.confirmation, Confirmation::Confirmed { .. });
+        let farewell = match by_link && confirmed {
+            true => Some(self.farewell(&topic, &found, now_ms)?),
+            false => None,
+        };
+        let told = farewell.is_some();
+        match self.store().unsubscribe(topic.id, &found.id, farewell, now_ms).await {
+            Ok(()) if told => {
+                self.is_due(&topic, vec![found.id.clone()], now_ms);
+                Ok(UnsubscribeResponse::default())
+            }
             Ok(()) | Err(TopicStoreError::SubscriptionGone) => Ok(UnsubscribeResponse::default()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Sns {
+    /// What an HTTP endpoint is told, so that whoever is behind it may take the end back.
+    fn farewell(
+        &self,
+        topic: &TopicRecord,
+        ended: &SubscriptionRecord,
+        now_ms: u64,
+    ) -> Result<Farewell, SnsFault> {
+        let token = token::new(&*self.parts.random);
+        let message = Message::farewell(&arn::of_subscription(topic, ended), &token, now_ms);
+        let notification = NewNotification {
+            uuid: self.uuid(),
+            content: message.stored()?,
+            group: None,
+            deduplication: None,
+            to: vec![ended.id.clone()],
+        };
+        Ok(Farewell { token, notification })
     }
 }

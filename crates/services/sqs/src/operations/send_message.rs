@@ -12,7 +12,7 @@ use lambent_wire::sqs::operations::send_message_batch::{
 };
 use lambent_wire::sqs::operations::{SendMessage, SendMessageBatch};
 
-use crate::message::{Outgoing, outgoing};
+use crate::message::{Outgoing, Sender, outgoing};
 use crate::{Sqs, SqsFault, batch};
 
 /// All messages of a batch together (AWS documentation).
@@ -32,7 +32,8 @@ impl Sqs {
         now_ms: u64,
     ) -> Result<Outgoing, SqsFault> {
         let uuid = RequestId::from_random(self.random.bytes16()).to_string();
-        outgoing(queue, input, context.caller.account.as_str(), uuid, now_ms)
+        let sender = Sender { account: context.caller.account.as_str(), trace: context.trace.as_deref() };
+        outgoing(queue, input, sender, uuid, now_ms)
     }
 }
 
