@@ -47,7 +47,7 @@ fn context() -> Context {
     let account = AccountId::parse("123456789012").unwrap();
     Context {
         scope: Scope { account: account.clone(), region: Region::parse("us-east-1").unwrap() },
-        caller: Caller { account, access_key_id: None, principal: None },
+        caller: Caller { account, access_key_id: None, principal: None, authority: None },
         request_id: RequestId::from_random([0; 16]),
         base_url: String::new(),
         gone: present().1,
