@@ -78,6 +78,7 @@ targets!(
     router,
     runtime_api,
     schedule_expression,
+    signatures,
 );
 
 #[test]
