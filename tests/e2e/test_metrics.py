@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 
 import boto3
@@ -384,6 +385,45 @@ def test_functions_tell_what_aws_lambda_tells(own_server):
     assert server.stop() == 0
     server.start()
     assert totals(server.client("cloudwatch"), "AWS/Lambda")["Invocations", "f"]["Sum"] == 6
+
+
+def test_what_cannot_be_told_is_counted(own_server):
+    """The queues for dead letters and for records are gone by the time that they are needed."""
+    server = own_server
+    server.start()
+    sqs = server.client("sqs")
+    gone = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("letters", "records")}
+    arn = "arn:aws:sqs:us-east-1:123456789012:"
+    server.create("f", FAILING, DeadLetterConfig={"TargetArn": arn + "letters"})
+    server.lambda_.put_function_event_invoke_config(
+        FunctionName="f", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": arn + "records"}}
+    )
+    for url in gone.values():
+        sqs.delete_queue(QueueUrl=url)
+    server.lambda_.invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps({"fail": True}))
+    cloudwatch = server.client("cloudwatch")
+    wanted = {("DeadLetterErrors", "f"), ("DestinationDeliveryFailures", "f")}
+    wait_for(lambda: wanted <= set(totals(cloudwatch, "AWS/Lambda")), "both failures are counted")
+    found = totals(cloudwatch, "AWS/Lambda")
+    assert [found[name]["Sum"] for name in sorted(wanted)] == [1, 1]
+
+
+def test_provisioned_environments_tell_who_used_them_and_who_did_not(own_server):
+    server = own_server
+    server.start()
+    server.create("provided-for", "import time\n\n\ndef handler(event, context):\n    time.sleep(event.get('s', 0))\n")
+    version = server.lambda_.publish_version(FunctionName="provided-for")["Version"]
+    server.lambda_.put_provisioned_concurrency_config(FunctionName="provided-for", Qualifier=version, ProvisionedConcurrentExecutions=1)
+    status = lambda: server.lambda_.get_provisioned_concurrency_config(FunctionName="provided-for", Qualifier=version)["Status"]
+    wait_for(lambda: status() == "READY", "an environment is provisioned")
+    both = [threading.Thread(target=server.invoke, args=("provided-for", {"s": 2}), kwargs={"Qualifier": version}) for _ in range(2)]
+    [one.start() for one in both]
+    [one.join() for one in both]
+    found, resource = totals(server.client("cloudwatch"), "AWS/Lambda"), "provided-for provided-for:" + version
+    assert found["ProvisionedConcurrencyInvocations", resource]["Sum"] == 1
+    assert found["ProvisionedConcurrencySpilloverInvocations", resource]["Sum"] == 1
+    assert found["ProvisionedConcurrentExecutions", resource]["Maximum"] == 1
+    assert found["ProvisionedConcurrencyUtilization", resource]["Maximum"] == 1
 
 
 def test_queues_tell_what_aws_sqs_tells(server):
