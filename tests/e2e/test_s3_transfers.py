@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import threading
+import time
 
 import pytest
 import requests
@@ -62,6 +63,26 @@ def test_a_large_object_is_whole_up_down_and_as_a_copy(own_server):
     for chunk in s3.get_object(Bucket="large", Key="copy")["Body"].iter_chunks(MIB):
         copied.update(chunk)
     assert copied.digest() == back.digest()
+
+
+def test_a_slow_client_does_not_make_the_server_read_ahead(own_server):
+    """A server that held what its client has not read yet would grow by the object."""
+    server = own_server.start()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="slow")
+    s3.upload_fileobj(Noise(LARGE_MIB * MIB), "slow", "object")
+
+    def held():
+        with open("/proc/%d/smaps_rollup" % server.process.pid) as rollup:
+            return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss_Anon:"))
+
+    before, most = held(), 0
+    body = s3.get_object(Bucket="slow", Key="object")["Body"]
+    for number, _ in enumerate(body.iter_chunks(MIB)):
+        if number % 16 == 0:
+            time.sleep(0.05)
+            most = max(most, held())
+    assert most - before < LARGE_MIB * MIB // 3
 
 
 def test_boto3_transfers_files_and_reads_them_in_parts(s3, tmp_path):

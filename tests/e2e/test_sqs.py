@@ -554,31 +554,28 @@ def test_connections_dropped_in_the_middle_of_a_receive_lose_nothing(server, sqs
     """Whatever a client was about to get when its connection broke is somebody else's after its visibility timeout at the latest."""
     url = make(sqs, "dropped-connections", VisibilityTimeout=2)
     expected = {str(number) for number in range(200)}
-    stop = threading.Event()
 
     def drop():
-        while not stop.is_set():
+        for _ in range(30):
             receive_and_drop(server, url)
 
     got = set()
+
+    def all_have_come():
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, VisibilityTimeout=600).get("Messages", []):
+            got.add(message["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return got == expected
+
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
         droppers = [pool.submit(drop) for _ in range(10)]
         bodies = sorted(expected, key=int)
         for at in range(0, len(bodies), 10):
             sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": body, "MessageBody": body} for body in bodies[at:at + 10]])
-
-        def all_have_come():
-            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, VisibilityTimeout=600).get("Messages", []):
-                got.add(message["Body"])
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            return got == expected
-
-        try:
-            wait_for(all_have_come, "every message comes")
-        finally:
-            stop.set()
+            all_have_come()
         for dropper in droppers:
             dropper.result(60)
+    wait_for(all_have_come, "every message comes")
     counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
 

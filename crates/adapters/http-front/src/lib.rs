@@ -343,7 +343,6 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     let serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     // An error is a client that went away or sent no HTTP: nothing to tell anybody.
