@@ -73,3 +73,19 @@ def test_its_own_endpoint_is_kept(server):
     code = "import os\ndef handler(event, context):\n    return os.environ['AWS_ENDPOINT_URL']\n"
     server.create("inside-own", code, Environment={"Variables": {"AWS_ENDPOINT_URL": "http://192.0.2.1:1"}})
     assert invoke(server, "inside-own", {}) == "http://192.0.2.1:1"
+
+
+OPERATORS = """
+import os, urllib.error, urllib.request
+def handler(event, context):
+    try:
+        return urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + event["path"], timeout=10).status
+    except urllib.error.HTTPError as error:
+        return error.code
+"""
+
+
+def test_no_function_reads_the_figures_of_the_others(server):
+    server.create("inside-figures", OPERATORS, Timeout=30)
+    assert invoke(server, "inside-figures", {"path": "/_lambent/health"}) == 200
+    assert invoke(server, "inside-figures", {"path": "/_lambent/metrics"}) == 404

@@ -172,6 +172,11 @@ impl Front {
 
     async fn answer(&self, request: Request<Incoming>, ends: &Ends) -> Response<Answer> {
         let (head, body) = request.into_parts();
+        if ends.resident.is_some() && route::is_for_operators(&head) {
+            let request_id = RequestId::from_random(self.parts.random.bytes16());
+            let refused = (self.parts.lambda_fault)(&Fault::UnknownOperation, &request_id);
+            return refused.map(|body| Either::Left(Full::new(body)));
+        }
         let scope = AwsHost::scope(route::host(&head), &self.parts.default_scope);
         let mut identity = route::identify(&head, &scope);
         let admission = match Admission::begin(self, &head, &identity, ends) {

@@ -81,6 +81,11 @@ pub(crate) fn is_own(head: &Parts) -> bool {
     head.uri.path().starts_with(OWN_PREFIX)
 }
 
+/// Whether it is for who runs the server: it tells of everybody's functions, so that no function may ask.
+pub(crate) fn is_for_operators(head: &Parts) -> bool {
+    head.uri.path() == "/_lambent/metrics"
+}
+
 /// The bucket that is part of the host.
 pub(crate) fn bucket_in_host(head: &Parts) -> Option<&str> {
     let host = host(head).filter(|host| is_bucket_host(host))?;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream;
 use lambent_ports::object_store::{Content, ObjectStore, Segment};
 use s3s::dto::StreamingBlob;
@@ -15,18 +15,13 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// What is read at once.
 const PIECE_BYTES: u64 = 512 * 1024;
 
-/// Buffers that a body keeps: one is read into, one is sent, and what the connection holds back.
-const MAX_SPARES: usize = 4;
-
 /// A part of a file that is open: whoever deletes the object now does not cut the answer short.
 struct Piece {
     file: Arc<std::fs::File>,
     at: Range<u64>,
 }
 
-/// A piece, and the buffer that it is in: memory is used again when the piece has been sent. New memory for each would be
-/// given back by another thread than the one that took it, and the allocator would hold hundreds of megabytes meanwhile.
-type Read = JoinHandle<io::Result<(Bytes, BytesMut)>>;
+type Read = JoinHandle<io::Result<Bytes>>;
 
 /// Opens what holds a range of an object. Waits for the disk.
 pub(crate) fn open(
@@ -51,22 +46,15 @@ pub(crate) fn open(
 pub(crate) fn files(opened: Vec<(std::fs::File, Range<u64>)>) -> StreamingBlob {
     let pieces: VecDeque<Piece> =
         opened.into_iter().map(|(file, at)| Piece { file: Arc::new(file), at }).collect();
-    let flow = Flow { reading: None, pieces, spares: Vec::new() };
+    let flow = Flow { reading: None, pieces };
     StreamingBlob::wrap(stream::unfold(flow, |mut flow| async move {
         let reading = flow.reading.take().or_else(|| flow.read())?;
         flow.reading = flow.read();
         let read = reading.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        let read = match read {
-            Ok((bytes, buffer)) => {
-                flow.spares.push(buffer);
-                Ok(bytes)
-            }
-            Err(error) => {
-                flow.pieces.clear();
-                flow.reading = None;
-                Err(error)
-            }
-        };
+        if read.is_err() {
+            flow.pieces.clear();
+            flow.reading = None;
+        }
         Some((read, flow))
     }))
 }
@@ -79,21 +67,9 @@ pub(crate) fn inline(bytes: Bytes) -> StreamingBlob {
 struct Flow {
     reading: Option<Read>,
     pieces: VecDeque<Piece>,
-    /// Of the pieces before, which may not have been sent yet.
-    spares: Vec<BytesMut>,
 }
 
 impl Flow {
-    fn buffer(&mut self, length: usize) -> BytesMut {
-        if let Some(place) = self.spares.iter_mut().position(|spare| spare.try_reclaim(length)) {
-            return self.spares.swap_remove(place);
-        }
-        if self.spares.len() >= MAX_SPARES {
-            self.spares.remove(0);
-        }
-        BytesMut::with_capacity(length)
-    }
-
     /// Begins to read the next piece.
     fn read(&mut self) -> Option<Read> {
         let piece = self.pieces.front_mut()?;
@@ -103,11 +79,10 @@ impl Flow {
         if piece.at.is_empty() {
             self.pieces.pop_front();
         }
-        let mut buffer = self.buffer(length as usize);
         Some(spawn_blocking(move || {
-            buffer.resize(length as usize, 0);
-            file.read_exact_at(&mut buffer, from)?;
-            Ok((buffer.split().freeze(), buffer))
+            let mut bytes = vec![0; length as usize];
+            file.read_exact_at(&mut bytes, from)?;
+            Ok(Bytes::from(bytes))
         }))
     }
 }
